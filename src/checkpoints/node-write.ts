@@ -1,0 +1,77 @@
+/** Writing a .safetensors file: streamed, so that a file larger than memory can be made, and atomic, so that no half file is left. */
+import { randomBytes } from 'node:crypto'
+import { type FileHandle, open, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { CheckpointError } from '../errors.ts'
+import { dtypeBits } from './dtype.ts'
+import { errorCode, writeError } from './node-errors.ts'
+import { encodeHeader, type TensorInfo, tensorBytes } from './safetensors.ts'
+
+/** One tensor with its values: little-endian bytes in one piece (any typed array), or in pieces that are asked for when they are due. */
+export interface TensorToWrite extends TensorInfo {
+  readonly data: ArrayBufferView | Iterable<Uint8Array> | AsyncIterable<Uint8Array>
+}
+
+/**
+ * Writes the tensors to `path`, over a file that may be there already. The widest types come first, in the given order otherwise, so
+ * that every tensor starts at a multiple of its element size. Throws CheckpointError, or what the source of the data threw; `path` is
+ * then as it was.
+ */
+export async function writeSafetensors(
+  path: string,
+  tensors: readonly TensorToWrite[],
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const ordered = tensors.toSorted((a, b) => dtypeBits[b.dtype] - dtypeBits[a.dtype])
+  const header = encodeHeader(ordered, metadata)
+  const size = ordered.reduce((sum, tensor) => sum + tensorBytes(tensor), header.length)
+  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)
+  try {
+    const handle = await open(temporary, 'wx')
+    try {
+      await writeFully(handle, header)
+      for (const tensor of ordered) await writeTensor(handle, tensor, path)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await rename(temporary, path)
+    await syncFolder(dirname(path))
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw errorCode(error) === undefined ? error : await writeError(error, path, size)
+  }
+}
+
+async function writeTensor(handle: FileHandle, tensor: TensorToWrite, path: string): Promise<void> {
+  const { name, data } = tensor
+  const expected = tensorBytes(tensor)
+  const pieces = ArrayBuffer.isView(data) ? [new Uint8Array(data.buffer, data.byteOffset, data.byteLength)] : data
+  let written = 0
+  for await (const piece of pieces) {
+    written += piece.length
+    if (written > expected) break
+    await writeFully(handle, piece)
+  }
+  if (written !== expected)
+    throw new CheckpointError(
+      `${path}: ${name}: ${tensor.dtype} (${tensor.shape}) needs ${expected} bytes, found ${written > expected ? 'at least ' : ''}${written}`,
+    )
+}
+
+/** One write is at most 1 GiB: the system calls stop at 2. */
+async function writeFully(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  let done = 0
+  while (done < bytes.length)
+    done += (await handle.write(bytes, done, Math.min(bytes.length - done, 2 ** 30))).bytesWritten
+}
+
+/** Makes the rename durable. Windows cannot open a folder, and needs it less. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder).catch(() => undefined)
+  try {
+    await handle?.sync().catch(() => {})
+  } finally {
+    await handle?.close()
+  }
+}
