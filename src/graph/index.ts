@@ -1,0 +1,8 @@
+export type { Resolve, Target } from './forms.ts'
+export { plainForm, withFusedForm } from './forms.ts'
+export { float, int, ints, multiNode, node, text } from './node.ts'
+export { type OnnxModel, toOnnx } from './onnx.ts'
+export { addDims, broadcastShapes, describe, elementCount, frontAxis, shapeError, showShape } from './shape.ts'
+export type { Dim, DType, Gradient, Node, Shape, Value, WeightData } from './value.ts'
+export { constant, identity, input, int64s, label, parameter, scalar } from './value.ts'
+export { labelled, reachable } from './walk.ts'

@@ -1,0 +1,65 @@
+import { ShapeError } from '../errors.ts'
+import type { Dim, Shape, Value } from './value.ts'
+
+/** `(batch, 257, 1408)`. */
+export function showShape(shape: Shape): string {
+  return `(${shape.join(', ')})`
+}
+
+/** A value as an error names it: its published path (or the nearest one above it) and its shape. */
+export function describe(value: Value): string {
+  return `${nearestLabel(value) ?? value.dtype} ${showShape(value.shape)}`
+}
+
+/** The label of the value or, going back through at most a few nodes, of what it was computed from. */
+function nearestLabel(value: Value): string | undefined {
+  let level: Value[] = [value]
+  for (let depth = 0; depth < 6; depth++) {
+    const labelled = level.filter((one) => one.label !== undefined)
+    const best = labelled.find((one) => one.source.kind === 'parameter') ?? labelled[0]
+    if (best) return depth === 0 ? best.label : `after ${best.label}`
+    level = level.flatMap((one) => {
+      if (one.source.kind === 'node') return one.source.node.inputs.filter((it) => it !== undefined)
+      return one.source.kind === 'forms' ? [one.source.plain] : []
+    })
+  }
+  return undefined
+}
+
+/** `MatMul: a (2, 3) and b (4, 5): inner sizes 3 and 4 differ`. */
+export function shapeError(op: string, values: readonly Value[], problem: string): ShapeError {
+  return new ShapeError(`${op}: ${values.map(describe).join(' and ')}: ${problem}`)
+}
+
+/** NumPy broadcasting of two shapes; a named size equals only itself and 1. */
+export function broadcastShapes(op: string, a: Value, b: Value): Dim[] {
+  const rank = Math.max(a.shape.length, b.shape.length)
+  return Array.from({ length: rank }, (_, i) => {
+    const x = a.shape[i - rank + a.shape.length] ?? 1
+    const y = b.shape[i - rank + b.shape.length] ?? 1
+    if (x === y || y === 1) return x
+    if (x === 1) return y
+    throw shapeError(op, [a, b], `sizes ${x} and ${y} of axis ${i - rank} neither agree nor are 1`)
+  })
+}
+
+/** An axis counted from the front, with its range checked. */
+export function frontAxis(op: string, value: Value, axis: number): number {
+  const rank = value.shape.length
+  if (!Number.isInteger(axis) || axis < -rank || axis >= rank) {
+    throw shapeError(op, [value], `axis ${axis} is outside -${rank}..${rank - 1}`)
+  }
+  return axis < 0 ? axis + rank : axis
+}
+
+/** Sum of sizes, of which some may be named: `past` + `tokens` is `past+tokens`. */
+export function addDims(dims: readonly Dim[]): Dim {
+  const fixed = dims.filter((dim) => typeof dim === 'number').reduce((sum, dim) => sum + dim, 0)
+  const named = dims.filter((dim) => typeof dim === 'string')
+  return named.length === 0 ? fixed : [...named, ...(fixed ? [fixed] : [])].join('+')
+}
+
+/** Number of elements when every named size has the given value (1 where none is given). */
+export function elementCount(shape: Shape, sizes: Readonly<Record<string, number>> = {}): number {
+  return shape.reduce<number>((product, dim) => product * (typeof dim === 'number' ? dim : (sizes[dim] ?? 1)), 1)
+}

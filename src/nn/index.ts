@@ -1,0 +1,8 @@
+export { type AttentionOptions, attention } from './attention.ts'
+export { type InitialiserOptions, initialisedParams } from './initialised.ts'
+export { embedding, layerNorm, rmsNorm } from './layers.ts'
+export { affine, linear } from './linear.ts'
+export { type CrossEntropyOptions, crossEntropy } from './losses.ts'
+export { type Params, paramsFrom, type WeightSource } from './params.ts'
+export { type Recording, recorderParams } from './recorder.ts'
+export { type StoredParams, type StoredParamsOptions, type StoredTensor, storedParams } from './stored.ts'

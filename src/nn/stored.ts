@@ -1,0 +1,75 @@
+import { CheckpointError } from '../errors.ts'
+import { type DType, showShape, type WeightData } from '../graph/index.ts'
+import { type Params, paramsFrom } from './params.ts'
+
+/** A tensor of a checkpoint file (what `checkpoints` returns). */
+export interface StoredTensor {
+  readonly name: string
+  /** As in safetensors: F32, F16, BF16, … */
+  readonly dtype: string
+  readonly shape: readonly number[]
+  /** Absolute path, symbolic links resolved. */
+  readonly file: string
+  /** Bytes from the start of the file. */
+  readonly offset: number
+  readonly length: number
+}
+
+export interface StoredParams {
+  readonly params: Params
+  /**
+   * To be called when the model is built.
+   * @throws CheckpointError that lists the weights that are missing, have another shape or dtype, or were not used.
+   */
+  check(): void
+}
+
+export interface StoredParamsOptions {
+  /** Other names that a weight may be stored under (tied weights, older files), tried in order. */
+  readonly aliases?: Readonly<Record<string, readonly string[]>>
+  /** Tensors of the file that the model does not need. */
+  readonly unused?: (name: string) => boolean
+}
+
+const dtypes: Readonly<Record<string, DType>> = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' }
+
+/** Params that lie in checkpoint files: no byte of them is read here. */
+export function storedParams(
+  tensors: ReadonlyMap<string, StoredTensor>,
+  options: StoredParamsOptions = {},
+): StoredParams {
+  const used = new Set<string>()
+  const problems: string[] = []
+  const params = paramsFrom((name, shape): WeightData | undefined => {
+    const names = [name, ...(options.aliases?.[name] ?? [])]
+    for (const one of names) used.add(one)
+    const tensor = names.map((one) => tensors.get(one)).find((one) => one !== undefined)
+    if (!tensor) {
+      problems.push(`${name} ${showShape(shape)} is missing`)
+      return undefined
+    }
+    const dtype = dtypes[tensor.dtype]
+    if (!dtype) {
+      problems.push(`${name}: dtype ${tensor.dtype}, expected F32, F16 or BF16`)
+      return undefined
+    }
+    if (tensor.shape.length !== shape.length || tensor.shape.some((dim, i) => dim !== shape[i])) {
+      problems.push(`${name}: shape ${showShape(tensor.shape)}, the model needs ${showShape(shape)}`)
+      return undefined
+    }
+    return { kind: 'file', dtype, file: tensor.file, offset: tensor.offset, length: tensor.length }
+  })
+  return {
+    params,
+    check() {
+      const extra = [...tensors.keys()].filter((name) => !used.has(name) && !options.unused?.(name))
+      problems.push(...extra.map((name) => `${name} is not part of the model`))
+      if (problems.length === 0) return
+      const shown = problems.slice(0, 8).join('\n  ')
+      const more = problems.length > 8 ? `\n  and ${problems.length - 8} more` : ''
+      throw new CheckpointError(
+        `${problems.length} tensors do not fit the configuration:\n  ${shown}${more}\nIs config.json that of this checkpoint?`,
+      )
+    },
+  }
+}

@@ -1,0 +1,37 @@
+export { cast } from './cast.ts'
+export {
+  add,
+  clip,
+  div,
+  equal,
+  erf,
+  exp,
+  gelu,
+  greater,
+  log,
+  mul,
+  neg,
+  relu,
+  sigmoid,
+  sqrt,
+  sub,
+  tanh,
+} from './elementwise.ts'
+export { gather, oneHot, where } from './gather.ts'
+export { fusedMatmul, gemm, matmul } from './matmul.ts'
+export { layerNorm, rmsNorm } from './normalization.ts'
+export { reduceMax, reduceMean, reduceSum, unbroadcast } from './reduce.ts'
+export {
+  concat,
+  expandLike,
+  repeatAxis,
+  reshape,
+  reshapeLike,
+  shapeOf,
+  slice,
+  split,
+  swapLast,
+  transpose,
+  zeros,
+} from './shape.ts'
+export { logSoftmax, softmax } from './softmax.ts'

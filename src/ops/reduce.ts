@@ -1,0 +1,62 @@
+/** Sums, means and maxima over axes. */
+import { type Dim, frontAxis, int, int64s, node, type Shape, scalar, shapeError, type Value } from '../graph/index.ts'
+import { cast } from './cast.ts'
+import { div, equal, mul } from './elementwise.ts'
+import { expandLike, reshape, shapeOf, slice } from './shape.ts'
+
+/** y = Σ x over `axes`, which stay as axes of size 1. dx = dy, spread. */
+export function reduceSum(x: Value, axes: readonly number[]): Value {
+  return node('ReduceSum', [x, int64s(axes)], {
+    shape: reducedShape('ReduceSum', x, axes),
+    attributes: { keepdims: int(1) },
+    gradient: (dy) => [expandLike(dy!, x), undefined],
+  })
+}
+
+/** y = mean of x over `axes`, which stay as axes of size 1. dx = dy / count, spread. */
+export function reduceMean(x: Value, axes: readonly number[]): Value {
+  return node('ReduceMean', [x, int64s(axes)], {
+    shape: reducedShape('ReduceMean', x, axes),
+    attributes: { keepdims: int(1) },
+    gradient: (dy) => [expandLike(div(dy!, sizeOf(x, axes)), x), undefined],
+  })
+}
+
+/** y = max of x over `axes`, which stay as axes of size 1. dx = dy at the maxima, shared between equal ones. */
+export function reduceMax(x: Value, axes: readonly number[]): Value {
+  const y: Value = node('ReduceMax', [x, int64s(axes)], {
+    shape: reducedShape('ReduceMax', x, axes),
+    attributes: { keepdims: int(1) },
+    gradient: (dy) => {
+      const atMaximum = cast(equal(x, y), x.dtype)
+      return [mul(atMaximum, div(dy!, reduceSum(atMaximum, axes))), undefined]
+    },
+  })
+  return y
+}
+
+/** Sums y's gradient over the axes that broadcasting stretched, so that it has `shape` again. */
+export function unbroadcast(dy: Value, shape: Shape): Value {
+  const extra = dy.shape.length - shape.length
+  const stretched = dy.shape.flatMap((dim, axis) =>
+    axis < extra || (shape[axis - extra] === 1 && dim !== 1) ? [axis] : [],
+  )
+  const summed = stretched.length > 0 ? reduceSum(dy, stretched) : dy
+  return extra > 0 ? reshape(summed, shape) : summed
+}
+
+/** Number of elements along `axes`, as a float32 of shape (). Fixed sizes are a constant; named ones are read at run time. */
+function sizeOf(x: Value, axes: readonly number[]): Value {
+  const dims = axes.map((axis) => x.shape[frontAxis('size', x, axis)] as Dim)
+  if (dims.every((dim) => typeof dim === 'number')) return scalar(dims.reduce<number>((n, dim) => n * dim, 1))
+  const sizes = axes.map((axis) =>
+    cast(reshape(slice(shapeOf(x), 0, frontAxis('size', x, axis), frontAxis('size', x, axis) + 1), []), 'float32'),
+  )
+  return sizes.reduce((product, size) => mul(product, size))
+}
+
+function reducedShape(op: string, x: Value, axes: readonly number[]): Dim[] {
+  if (axes.length === 0) throw shapeError(op, [x], 'no axes to reduce')
+  const front = new Set(axes.map((axis) => frontAxis(op, x, axis)))
+  return x.shape.map((dim, axis) => (front.has(axis) ? 1 : dim))
+}
