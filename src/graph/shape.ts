@@ -59,7 +59,9 @@ export function addDims(dims: readonly Dim[]): Dim {
   return named.length === 0 ? fixed : [...named, ...(fixed ? [fixed] : [])].join('+')
 }
 
-/** Number of elements when every named size has the given value (1 where none is given). */
+/** Number of elements when every named size has the given value (1 where none is given; sums are added up). */
 export function elementCount(shape: Shape, sizes: Readonly<Record<string, number>> = {}): number {
-  return shape.reduce<number>((product, dim) => product * (typeof dim === 'number' ? dim : (sizes[dim] ?? 1)), 1)
+  const size = (name: string): number =>
+    name.split('+').reduce((sum, part) => sum + (sizes[part] ?? (Number(part) || 1)), 0)
+  return shape.reduce<number>((product, dim) => product * (typeof dim === 'number' ? dim : size(dim)), 1)
 }

@@ -1,4 +1,5 @@
 export { type AttentionOptions, attention } from './attention.ts'
+export { emptyCache, type GraphCache, graphCache, type KeyValueCache } from './cache.ts'
 export { type InitialiserOptions, initialisedParams } from './initialised.ts'
 export { embedding, layerNorm, rmsNorm } from './layers.ts'
 export { affine, linear } from './linear.ts'

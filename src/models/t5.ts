@@ -1,0 +1,150 @@
+/**
+ * Flan-T5 (Chung et al. 2022; Raffel et al. 2020, T5 v1.1): encoder and decoder, pre-norm with root-mean-square norms and no
+ * biases, gated GELU, attention without scaling, relative position biases that the first block owns and all share, a head
+ * of its own. Reference: T5ForConditionalGeneration, transformers 4.27.1.
+ */
+import { constant, type Dim, int64s, label, type Value } from '../graph/index.ts'
+import { affine, attention, embedding, type KeyValueCache, linear, type Params, rmsNorm } from '../nn/index.ts'
+import { add, clip, gather, gelu, mul, reshape, sub, transpose } from '../ops/index.ts'
+import type { T5Config } from './config.ts'
+import { relativePositionBucket } from './t5-buckets.ts'
+
+/** ids (tokens, batch) int64 → (tokens, batch, d_model); one table for encoder and decoder. */
+export function t5Embedding(p: Params, config: T5Config, ids: Value): Value {
+  return embedding(p.at('shared'), ids, config.vocab_size, config.d_model)
+}
+
+export interface T5EncoderInputs {
+  /** (source, batch, d_model). */
+  readonly embeds: Value
+  /** (source) int64: 0, 1, 2, … */
+  readonly positions: Value
+  /** (batch, 1, 1, source), added to the attention scores: 0 for tokens, -∞ for padding. */
+  readonly mask: Value
+}
+
+/** Hidden states (source, batch, d_model) after the final norm. */
+export function t5Encoder(p: Params, config: T5Config, inputs: T5EncoderInputs): Value {
+  const firstAttention = p.at('encoder.block.0.layer.0.SelfAttention')
+  const bias = add(positionBias(firstAttention, config, inputs.positions, inputs.positions, true), inputs.mask)
+  let x = inputs.embeds
+  for (let i = 0; i < config.num_layers; i++) {
+    const block = p.at('encoder.block').at(i)
+    const attend = block.at('layer.0')
+    const normed = rmsNorm(attend.at('layer_norm'), x, config.layer_norm_epsilon)
+    const y = attentionBlock(
+      attend.at('SelfAttention'),
+      config,
+      normed,
+      keyValue(attend.at('SelfAttention'), config, normed),
+      bias,
+    )
+    x = block.label(feedForward(block.at('layer.1'), config, add(x, y)))
+  }
+  return rmsNorm(p.at('encoder.final_layer_norm'), x, config.layer_norm_epsilon)
+}
+
+/** Puts the keys and values that every decoder block will look up in the encoded source into the cache. */
+export function t5CrossKeyValues(p: Params, config: T5Config, source: Value, cache: KeyValueCache): void {
+  for (let i = 0; i < config.num_decoder_layers; i++) {
+    const attend = p.at('decoder.block').at(i).at('layer.1.EncDecAttention')
+    const { k, v } = keyValue(attend, config, source)
+    cache.extend(`${attend.path}.key`, k)
+    cache.extend(`${attend.path}.value`, v)
+  }
+}
+
+export interface T5DecoderInputs {
+  /** (tokens, batch, d_model). */
+  readonly embeds: Value
+  /** (tokens) int64. */
+  readonly positions: Value
+  /** (past + tokens) int64: positions of all tokens that can be looked at. */
+  readonly keyPositions: Value
+  /** (batch, 1, tokens, past + tokens), added to the attention scores. */
+  readonly mask: Value
+  /** (batch, 1, 1, source), added to the scores of the attention to the source. */
+  readonly sourceMask: Value
+}
+
+/** Hidden states (tokens, batch, d_model) after the final norm. The cache holds the source's keys and values. */
+export function t5Decoder(p: Params, config: T5Config, inputs: T5DecoderInputs, cache: KeyValueCache): Value {
+  const firstAttention = p.at('decoder.block.0.layer.0.SelfAttention')
+  const bias = add(positionBias(firstAttention, config, inputs.positions, inputs.keyPositions, false), inputs.mask)
+  const source = inputs.sourceMask.shape.at(-1) as Dim
+  const width = [inputs.embeds.shape[1] as Dim, config.num_heads * config.d_kv]
+  let x = inputs.embeds
+  for (let i = 0; i < config.num_decoder_layers; i++) {
+    const block = p.at('decoder.block').at(i)
+
+    const own = block.at('layer.0')
+    const normed = rmsNorm(own.at('layer_norm'), x, config.layer_norm_epsilon)
+    const { k, v } = keyValue(own.at('SelfAttention'), config, normed)
+    const all = { k: cache.extend(`${own.path}.key`, k), v: cache.extend(`${own.path}.value`, v) }
+    x = add(x, attentionBlock(own.at('SelfAttention'), config, normed, all, bias))
+
+    const cross = block.at('layer.1')
+    const attend = cross.at('EncDecAttention')
+    const seen = {
+      k: cache.recall(`${attend.path}.key`, source, width),
+      v: cache.recall(`${attend.path}.value`, source, width),
+    }
+    const query = rmsNorm(cross.at('layer_norm'), x, config.layer_norm_epsilon)
+    x = add(x, attentionBlock(attend, config, query, seen, inputs.sourceMask))
+
+    x = block.label(feedForward(block.at('layer.2'), config, x))
+  }
+  return rmsNorm(p.at('decoder.final_layer_norm'), x, config.layer_norm_epsilon)
+}
+
+/** Logits over the vocabulary: an untied head, unscaled. x (…, d_model) → (…, vocab_size). */
+export function t5Head(p: Params, config: T5Config, x: Value): Value {
+  const head = p.at('lm_head')
+  return label(affine(x, head.get('weight', [config.vocab_size, config.d_model]), undefined), head.path)
+}
+
+interface KeyValue {
+  readonly k: Value
+  readonly v: Value
+}
+
+function keyValue(p: Params, config: T5Config, x: Value): KeyValue {
+  const size = config.num_heads * config.d_kv
+  return { k: linear(p.at('k'), x, size, { bias: false }), v: linear(p.at('v'), x, size, { bias: false }) }
+}
+
+function attentionBlock(p: Params, config: T5Config, x: Value, { k, v }: KeyValue, bias: Value): Value {
+  const q = linear(p.at('q'), x, config.num_heads * config.d_kv, { bias: false })
+  const y = attention(q, k, v, { heads: config.num_heads, scale: 1, bias })
+  return linear(p.at('o'), y, config.d_model, { bias: false })
+}
+
+/** x + wo(gelu(wi_0(norm x))·wi_1(norm x)). */
+function feedForward(p: Params, config: T5Config, x: Value): Value {
+  const normed = rmsNorm(p.at('layer_norm'), x, config.layer_norm_epsilon)
+  const dense = p.at('DenseReluDense')
+  const gate = gelu(linear(dense.at('wi_0'), normed, config.d_ff, { bias: false }))
+  const gated = mul(gate, linear(dense.at('wi_1'), normed, config.d_ff, { bias: false }))
+  return add(x, linear(dense.at('wo'), gated, config.d_model, { bias: false }))
+}
+
+/** (heads, tokens, keys): what each head adds to its scores for the distance between two positions. */
+function positionBias(
+  p: Params,
+  config: T5Config,
+  positions: Value,
+  keyPositions: Value,
+  bidirectional: boolean,
+): Value {
+  const { relative_attention_num_buckets: buckets, relative_attention_max_distance: limit } = config
+  const distances = Array.from({ length: 2 * limit + 1 }, (_, i) => i - limit)
+  const table = distances.map((distance) => relativePositionBucket(distance, { bidirectional, buckets, limit }))
+  const relative = sub(
+    reshape(keyPositions, [1, keyPositions.shape[0] as Dim]),
+    reshape(positions, [positions.shape[0] as Dim, 1]),
+  )
+  const index = add(clip(relative, int64s([-limit], []), int64s([limit], [])), int64s([limit], []))
+  const bucket = gather(constant(BigInt64Array.from(table, BigInt)), index)
+  const weights = p.get('relative_attention_bias.weight', [buckets, config.num_heads])
+  return transpose(gather(weights, bucket), [2, 0, 1])
+}
