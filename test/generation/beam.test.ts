@@ -4,7 +4,8 @@ import { beamSearch } from '../../src/generation/beam.ts'
 import { generate } from '../../src/generation/generate.ts'
 import { type GenerationSettings, type TokenIds, validateOptions } from '../../src/generation/options.ts'
 import { fakeDecoder, type Model, randomModel } from './fake-decoder.ts'
-import { naiveBeamSearch, naiveLogSoftmax } from './naive-beam.ts'
+import { naiveBeamSearch } from './naive-beam.ts'
+import { naiveLogSoftmax } from './naive-processors.ts'
 import { picker } from './random-options.ts'
 
 interface Case {
@@ -55,6 +56,34 @@ describe('beam search', () => {
       for (const [item, itemSeed] of itemSeeds.entries()) {
         const [alone] = await beamSearch(fakeDecoder(model, vocabSize, [itemSeed]), settings, ids)
         assert.deepEqual(batch[item], alone)
+      }
+    }
+  })
+
+  test('an item that is done is fed pads and itself while the others go on', async () => {
+    const settings = validateOptions({ numBeams: 3, maxNewTokens: 8, earlyStopping: true })
+    const ids: TokenIds = { startTokenId: 1, eosTokenIds: [2], padTokenId: 9 }
+    const model = randomModel(12)
+    const aloneRuns = await Promise.all(
+      [1, 2, 3, 4].map(async (seed) => {
+        const alone = fakeDecoder(model, 12, [seed])
+        await beamSearch(alone, settings, ids)
+        return alone.runs
+      }),
+    )
+    assert.ok(new Set(aloneRuns).size > 1, 'the items must end at different steps for this test')
+    const decoder = fakeDecoder(model, 12, [1, 2, 3, 4])
+    await beamSearch(decoder, settings, ids)
+    assert.equal(decoder.runs, Math.max(...aloneRuns))
+    for (const [i, { tokens, parents }] of decoder.steps.entries()) {
+      for (const [item, runs] of aloneRuns.entries()) {
+        const done = i + 2 > runs
+        const part = [item * 3, item * 3 + 3] as const
+        assert.equal(
+          tokens.slice(...part).every((token) => token === 9),
+          done,
+        )
+        if (done) assert.deepEqual(parents.slice(...part), i === 0 ? [0, 0, 0] : [0, 1, 2])
       }
     }
   })

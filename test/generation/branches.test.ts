@@ -4,9 +4,11 @@ import { ConfigError } from '../../src/errors.ts'
 import { generate } from '../../src/generation/generate.ts'
 import { likeliest } from '../../src/generation/greedy.ts'
 import { type GenerationOptions, type TokenIds, validateOptions } from '../../src/generation/options.ts'
+import { uniform } from '../../src/generation/random.ts'
 import { draw } from '../../src/generation/sampling.ts'
+import { bestFirst, type GeneratedSequence } from '../../src/generation/sequence.ts'
 import { fakeDecoder, type Model, randomModel } from './fake-decoder.ts'
-import { naiveLogSoftmax, naiveProcess } from './naive-beam.ts'
+import { naiveLogSoftmax, naiveProcess, naiveWarp } from './naive-processors.ts'
 import { picker } from './random-options.ts'
 
 const ids: TokenIds = { startTokenId: 1, eosTokenIds: [2], padTokenId: 0 }
@@ -37,24 +39,34 @@ function randomSampling(seed: number): GenerationOptions {
   }
 }
 
+/** One sequence, one token after the other, from whole paths; `choose` picks from processed logits. */
+function naiveSequence(
+  model: Model,
+  itemSeed: number,
+  options: GenerationOptions,
+  choose: (scores: number[], step: number) => number,
+): GeneratedSequence {
+  const settings = validateOptions(options)
+  const tokens: number[] = []
+  let sum = 0
+  let finishReason: GeneratedSequence['finishReason'] = 'length'
+  for (let step = 1; step <= settings.maxNewTokens && finishReason === 'length'; step++) {
+    const logits = [...model(itemSeed, tokens)]
+    const token = choose(naiveProcess(logits, [ids.startTokenId, ...tokens], settings, ids), step)
+    sum += naiveLogSoftmax(logits)[token]!
+    if (token === 2) finishReason = 'eos'
+    else tokens.push(token)
+  }
+  return { tokens, score: sum / (tokens.length + 1) ** settings.lengthPenalty, finishReason }
+}
+
 describe('greedy search', () => {
   test("equals a naive loop: processors on logits, the model's own log-probabilities as score", async () => {
     for (let seed = 0; seed < 1000; seed++) {
-      const settings = validateOptions(randomOptions(seed))
+      const options = randomOptions(seed)
       const model = randomModel(12, 8, seed % 3 === 0 ? 1 : 0)
-      const tokens: number[] = []
-      let [sum, finishReason] = [0, 'length']
-      for (let step = 0; step < settings.maxNewTokens && finishReason === 'length'; step++) {
-        const logits = [...model(seed, tokens)]
-        const scores = naiveProcess(logits, [ids.startTokenId, ...tokens], settings, ids)
-        const token = scores.indexOf(Math.max(...scores))
-        sum += naiveLogSoftmax(logits)[token]!
-        if (token === 2) finishReason = 'eos'
-        else tokens.push(token)
-      }
-      const score = sum / (tokens.length + 1) ** settings.lengthPenalty
-      const found = await generate(fakeDecoder(model, 12, [seed]), settings, ids)
-      assert.deepEqual(found, [[{ tokens, score, finishReason }]])
+      const expected = naiveSequence(model, seed, options, (scores) => scores.indexOf(Math.max(...scores)))
+      assert.deepEqual(await generate(fakeDecoder(model, 12, [seed]), options, ids), [[expected]])
     }
   })
 
@@ -81,6 +93,22 @@ describe('greedy search', () => {
 })
 
 describe('sampling', () => {
+  test('equals a naive loop for each sequence', async () => {
+    for (let seed = 0; seed < 1000; seed++) {
+      const settings = validateOptions(randomSampling(seed))
+      const model = randomModel(12, 4)
+      const expected = Array.from({ length: settings.numReturnSequences }, (_, sequence) =>
+        naiveSequence(model, seed, settings, (scores, step) => {
+          const weights = naiveWarp(scores, settings).map(Math.exp)
+          const total = weights.reduce((sum, weight) => sum + weight)
+          const target = uniform(seed, sequence, step) * total
+          return weights.findIndex((_, token) => weights.slice(0, token + 1).reduce((a, b) => a + b) > target)
+        }),
+      )
+      assert.deepEqual(await generate(fakeDecoder(model, 12, [seed]), settings, ids), [bestFirst(expected)])
+    }
+  })
+
   test('a batch equals its items alone; more sequences do not change the first ones', async () => {
     for (let seed = 0; seed < 300; seed++) {
       const options = randomSampling(seed)

@@ -8,6 +8,8 @@ export type Model = (itemSeed: number, path: readonly number[]) => Float32Array
 export interface FakeDecoder extends Decoder {
   /** How often the decoder ran, the prefix included. */
   readonly runs: number
+  /** What each step was given. */
+  readonly steps: readonly { readonly tokens: readonly number[]; readonly parents: readonly number[] }[]
 }
 
 /** 32 well-mixed bits of a few integers (the finaliser of MurmurHash3 after each). */
@@ -37,6 +39,7 @@ export function randomModel(vocabSize: number, spread = 8, grain = 0): Model {
 export function fakeDecoder(model: Model, vocabSize: number, itemSeeds: readonly number[]): FakeDecoder {
   const items = itemSeeds.length
   let runs = 0
+  const steps: { tokens: number[]; parents: number[] }[] = []
   let paths: number[][][] = itemSeeds.map(() => [[]])
   let branches = 0
   const logits = (): Float32Array => {
@@ -51,6 +54,7 @@ export function fakeDecoder(model: Model, vocabSize: number, itemSeeds: readonly
     get runs() {
       return runs
     },
+    steps,
     async prefill() {
       assert.equal(runs++, 0, 'prefill comes first, once')
       return logits()
@@ -61,6 +65,7 @@ export function fakeDecoder(model: Model, vocabSize: number, itemSeeds: readonly
       assert.ok(Number.isInteger(branches) && branches > 0, `${tokens.length} tokens for ${items} items`)
       assert.equal(tokens.length, items * branches, 'the first step fixes the number of branches')
       assert.equal(parents.length, tokens.length)
+      steps.push({ tokens: [...tokens], parents: [...parents] })
       paths = paths.map((ofItem, item) =>
         Array.from({ length: branches }, (_, branch) => {
           const token = tokens[item * branches + branch]!

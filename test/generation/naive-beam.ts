@@ -1,46 +1,12 @@
 /**
  * Beam search written down as Hugging Face transformers 4.27.1 has it, for one item: whole sequences, whole
  * vocabularies, everything sorted, nothing shared with src/generation. Slow on purpose.
- * Sources: generation/utils.py (beam_search, _get_logits_processor), generation/beam_search.py (BeamSearchScorer,
- * BeamHypotheses), generation/logits_process.py.
+ * Sources: generation/utils.py (beam_search), generation/beam_search.py (BeamSearchScorer,
+ * BeamHypotheses).
  */
 import type { GenerationSettings, TokenIds } from '../../src/generation/options.ts'
 import type { Model } from './fake-decoder.ts'
-
-const f32 = Math.fround
-
-export function naiveLogSoftmax(logits: readonly number[]): number[] {
-  const max = Math.max(...logits)
-  const logSum = f32(Math.log(logits.reduce((sum, x) => sum + Math.exp(x - max), 0)))
-  return logits.map((x) => f32(f32(x - max) - logSum))
-}
-
-/** The processors in the order of _get_logits_processor. */
-export function naiveProcess(
-  scores: readonly number[],
-  inputIds: readonly number[],
-  s: GenerationSettings,
-  ids: TokenIds,
-): number[] {
-  let out = [...scores]
-  if (s.repetitionPenalty !== 1) {
-    const penalty = f32(s.repetitionPenalty)
-    out = out.map((x, token) => (inputIds.includes(token) ? f32(x < 0 ? x * penalty : x / penalty) : x))
-  }
-  const n = s.noRepeatNgramSize
-  if (n > 0 && inputIds.length + 1 >= n) {
-    const followers = new Map<string, number[]>()
-    for (let i = 0; i + n <= inputIds.length; i++) {
-      const prefix = inputIds.slice(i, i + n - 1).join()
-      followers.set(prefix, [...(followers.get(prefix) ?? []), inputIds[i + n - 1]!])
-    }
-    const banned = followers.get(inputIds.slice(inputIds.length + 1 - n).join()) ?? []
-    out = out.map((x, token) => (banned.includes(token) ? -Infinity : x))
-  }
-  const minLength = s.minNewTokens + 1
-  if (inputIds.length < minLength) out = out.map((x, token) => (ids.eosTokenIds.includes(token) ? -Infinity : x))
-  return out
-}
+import { naiveLogSoftmax, naiveProcess } from './naive-processors.ts'
 
 interface Hypothesis {
   score: number
@@ -88,7 +54,7 @@ export function naiveBeamSearch(
     const candidates = inputIds.flatMap((sequence, beam) => {
       const logits = model(itemSeed, sequence.slice(1))
       const scores = naiveProcess(naiveLogSoftmax([...logits]), sequence, s, ids)
-      return scores.map((score, token) => ({ score: f32(score + beamScores[beam]!), beam, token }))
+      return scores.map((score, token) => ({ score: Math.fround(score + beamScores[beam]!), beam, token }))
     })
     // A stable sort: equal scores in the order beam · vocabulary + token.
     const top = candidates.sort((a, b) => (a.score === b.score ? 0 : b.score - a.score))

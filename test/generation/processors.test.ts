@@ -15,7 +15,7 @@ import {
 } from '../../src/generation/processors.ts'
 import { referenceDir } from '../support/paths.ts'
 import { hash } from './fake-decoder.ts'
-import { naiveProcess } from './naive-beam.ts'
+import { naiveProcess, naiveTopP } from './naive-processors.ts'
 import { picker } from './random-options.ts'
 import { readSafetensors } from './safetensors.ts'
 
@@ -122,6 +122,8 @@ describe('by hand', () => {
     assert.deepEqual(kept(logs, 0.3), [3])
     assert.deepEqual(kept(logs, 1e-12), [3])
     assert.deepEqual(kept([x, 0, x], 0.5), [1])
+    // 1 - p is compared as a float32, which is exactly 2 / 8 here; as a double it is a little less.
+    assert.deepEqual(kept([0, 0, 0, 0, 0, 0, 0, 0], 0.750000001), [2, 3, 4, 5, 6, 7])
   })
 })
 
@@ -140,20 +142,6 @@ test('top-p equals the definition: sort, cumulate, cut', () => {
     assert.deepEqual(found, naiveTopP(scores, p), `seed ${seed}, p ${p}`)
   }
 })
-
-/** TopPLogitsWarper of transformers 4.27.1 line for line; torch cumulates float32 in double precision on the CPU. */
-function naiveTopP(scores: Float32Array, p: number): Float32Array {
-  const max = Math.max(...scores)
-  const sum = scores.reduce((total, score) => total + Math.exp(score - max), 0)
-  const order = Array.from(scores.keys()).sort((a, b) => (scores[a] === scores[b] ? 0 : scores[a]! - scores[b]!))
-  const out = scores.slice()
-  let cumulated = 0
-  for (const token of order.slice(0, -1)) {
-    cumulated += Math.fround(Math.exp(scores[token]! - max) / sum)
-    if (Math.fround(cumulated) <= Math.fround(1 - p)) out[token] = -Infinity
-  }
-  return out
-}
 
 test('all processors together equal a plain transcription, in the order of transformers 4.27.1', () => {
   const ids = { startTokenId: 1, eosTokenIds: [2, 3], padTokenId: 0 }
