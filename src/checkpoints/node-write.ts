@@ -59,11 +59,21 @@ async function writeTensor(handle: FileHandle, tensor: TensorToWrite, path: stri
     )
 }
 
-/** One write is at most 1 GiB: the system calls stop at 2. */
-async function writeFully(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+/**
+ * Writes all bytes, at `position` or else where the last write ended. One call of the system may write fewer than it was given, and
+ * does so when a disk is about to be full; one is at most 1 GiB here, because the calls stop at 2.
+ */
+export async function writeFully(
+  handle: Pick<FileHandle, 'write'>,
+  bytes: Uint8Array,
+  position?: number,
+): Promise<void> {
   let done = 0
-  while (done < bytes.length)
-    done += (await handle.write(bytes, done, Math.min(bytes.length - done, 2 ** 30))).bytesWritten
+  while (done < bytes.length) {
+    const at = position === undefined ? null : position + done
+    const { bytesWritten } = await handle.write(bytes, done, Math.min(bytes.length - done, 2 ** 30), at)
+    done += bytesWritten
+  }
 }
 
 /** Makes the rename durable. Windows cannot open a folder, and needs it less. */

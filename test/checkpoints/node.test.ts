@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, readdirSync, readFileSync, realpathSync, statSync, symlinkSync, truncateSync } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { openCheckpoint, readTensor, writeSafetensors } from '../../src/checkpoints/node.ts'
+import { writeFully } from '../../src/checkpoints/node-write.ts'
 import { CheckpointError } from '../../src/errors.ts'
 import { referenceDir } from '../support/paths.ts'
 import { put, safetensorsBytes, temporaryFolder } from './files.ts'
@@ -231,6 +233,18 @@ test('writing in pieces, each asked for when it is due', async (t) => {
   assert.deepEqual(asked, ['a', 'a', 'a', 'b', 'b', 'b'])
   const { tensors } = await openCheckpoint(path)
   assert.deepEqual(await readTensor(tensors.get('b')!), Uint8Array.of(0, 0, 1, 1, 2, 2))
+})
+
+test('a system that writes less than it is given is asked again, at the next place', async () => {
+  const written: number[] = []
+  const handle = {
+    write: (bytes: Uint8Array, offset: number, length: number, position: number | null) => {
+      for (let i = 0; i < Math.min(length, 3); i++) written[position! + i] = bytes[offset + i]!
+      return Promise.resolve({ bytesWritten: Math.min(length, 3), buffer: bytes })
+    },
+  }
+  await writeFully(handle as Pick<FileHandle, 'write'>, Uint8Array.of(1, 2, 3, 4, 5, 6, 7), 2)
+  assert.deepEqual(written.slice(2), [1, 2, 3, 4, 5, 6, 7])
 })
 
 test('a failed write leaves what was there, and nothing else', async (t) => {

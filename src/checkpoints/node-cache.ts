@@ -1,0 +1,83 @@
+/**
+ * The cache on disk that Python's huggingface_hub shares:
+ *
+ *     models--org--name/refs/main                     a branch or tag → commit
+ *     models--org--name/blobs/<oid>                   contents, each once; <oid>.incomplete while it arrives
+ *     models--org--name/snapshots/<commit>/<file>     symbolic links to ../../blobs/<oid>
+ *
+ * Source: huggingface_hub, "Understand caching" and file_download.py.
+ */
+import { link, mkdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { dirname, join, relative } from 'node:path'
+import { getRepoFolderName } from '@huggingface/hub'
+import { CheckpointError } from '../errors.ts'
+import { type HubFile, isCommit } from './hub.ts'
+import { parseIndex } from './shards.ts'
+
+/** The folder of one repository in a cache. */
+export function repositoryFolder(cacheDir: string, repository: string): string {
+  return join(cacheDir, getRepoFolderName({ type: 'model', name: repository }))
+}
+
+export function blobPath(folder: string, { oid }: HubFile): string {
+  return join(folder, 'blobs', oid)
+}
+
+export function snapshotPath(folder: string, commit: string): string {
+  return join(folder, 'snapshots', commit)
+}
+
+/** The commit that a branch or tag pointed to when it was last asked for, or undefined. */
+export async function cachedCommit(folder: string, revision: string): Promise<string | undefined> {
+  if (isCommit(revision)) return revision
+  const commit = await readFile(refPath(folder, revision), 'utf8').catch(() => '')
+  return isCommit(commit.trim()) ? commit.trim() : undefined
+}
+
+export async function rememberCommit(folder: string, revision: string, commit: string): Promise<void> {
+  if (isCommit(revision)) return
+  const path = refPath(folder, revision)
+  await mkdir(dirname(path), { recursive: true })
+  await writeFile(path, commit)
+}
+
+/** Whether the whole blob is there. One of another size is a leftover of something that broke. */
+export async function hasBlob(folder: string, file: HubFile): Promise<boolean> {
+  return (await sizeOf(blobPath(folder, file))) === file.size
+}
+
+/** Makes the file of the snapshot that leads to the blob. */
+export async function linkIntoSnapshot(folder: string, commit: string, file: HubFile): Promise<void> {
+  const target = blobPath(folder, file)
+  const path = join(snapshotPath(folder, commit), file.path)
+  if ((await sizeOf(path)) === file.size) return
+  await mkdir(dirname(path), { recursive: true })
+  await rm(path, { force: true })
+  // Windows allows symbolic links to developers only; hard links it allows to everybody.
+  await symlink(relative(dirname(path), target), path).catch(() => link(target, path))
+}
+
+/** What a snapshot lacks to be run: nothing, or the names of the files. The tokenizer comes before the weights, so it is not asked for. */
+export async function missingFiles(snapshot: string): Promise<string[]> {
+  const has = async (name: string) => (await sizeOf(join(snapshot, name))) !== undefined
+  const missing = (await has('config.json')) ? [] : ['config.json']
+  if (await has('model.safetensors')) return missing
+  const index = join(snapshot, 'model.safetensors.index.json')
+  if ((await sizeOf(index)) === undefined) return [...missing, 'model.safetensors']
+  for (const shard of new Set(parseIndex(await readFile(index, 'utf8'), index).values()))
+    if (!(await has(shard))) missing.push(shard)
+  return missing
+}
+
+function refPath(folder: string, revision: string): string {
+  if (/^[/\\]|^[A-Za-z]:|\0/.test(revision) || revision.split(/[/\\]/).includes('..') || revision === '')
+    throw new CheckpointError(`"${revision}": expected a branch, a tag or a commit`)
+  return join(folder, 'refs', revision)
+}
+
+async function sizeOf(path: string): Promise<number | undefined> {
+  return stat(path).then(
+    ({ size }) => size,
+    () => undefined,
+  )
+}
