@@ -46,6 +46,13 @@ export async function hasBlob(folder: string, file: HubFile): Promise<boolean> {
   return (await sizeOf(blobPath(folder, file))) === file.size
 }
 
+/** Bytes that a blob still lacks, after what an interrupted download left. */
+export async function lackingBytes(folder: string, file: HubFile): Promise<number> {
+  if (await hasBlob(folder, file)) return 0
+  const partial = (await sizeOf(`${blobPath(folder, file)}.incomplete`)) ?? 0
+  return partial > file.size ? file.size : file.size - partial
+}
+
 /** Makes the file of the snapshot that leads to the blob. */
 export async function linkIntoSnapshot(folder: string, commit: string, file: HubFile): Promise<void> {
   const target = blobPath(folder, file)

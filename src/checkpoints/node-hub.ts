@@ -9,6 +9,7 @@ import {
   blobPath,
   cachedCommit,
   hasBlob,
+  lackingBytes,
   linkIntoSnapshot,
   missingFiles,
   rememberCommit,
@@ -112,7 +113,12 @@ async function downloadSnapshot(
   const totalBytes = sum(files)
   const absent = await filterAsync(files, async (file) => !(await hasBlob(folder, file)))
   await mkdir(join(folder, 'blobs'), { recursive: true })
-  await checkSpace(where, folder, sum(absent))
+  const lacking = await Promise.all(files.map((file) => lackingBytes(folder, file)))
+  await checkSpace(
+    where,
+    folder,
+    lacking.reduce((total, bytes) => total + bytes, 0),
+  )
   let doneBytes = totalBytes - sum(absent)
   for (const file of files) {
     if (absent.includes(file)) {

@@ -14,6 +14,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { scanCacheDir } from '@huggingface/hub'
 import { openCheckpoint } from '../../src/checkpoints/node.ts'
+import { lackingBytes } from '../../src/checkpoints/node-cache.ts'
 import { type DownloadProgress, downloadModel, resolveModel } from '../../src/checkpoints/node-hub.ts'
 import { CheckpointError } from '../../src/errors.ts'
 import { safetensorsBytes, temporaryFolder } from './files.ts'
@@ -303,6 +304,18 @@ test('a disk that is too small is noticed before the download', async (t) => {
     /org\/tiny@main: 8000 TB are to be downloaded, \d.*B are free in .*; free some space, or set HF_HOME/,
   )
   assert.ok(!hub.requests.some((request) => request.includes('resolve')))
+})
+
+test('the part that is there needs no space again', async (t) => {
+  const folder = temporaryFolder(t)
+  const file = { path: 'm', size: 1000, oid: sha256(text('m')) }
+  const blob = join(folder, 'blobs', file.oid)
+  mkdirSync(join(folder, 'blobs'))
+  assert.equal(await lackingBytes(folder, file), 1000)
+  writeFileSync(`${blob}.incomplete`, new Uint8Array(900))
+  assert.equal(await lackingBytes(folder, file), 100)
+  writeFileSync(blob, new Uint8Array(1000))
+  assert.equal(await lackingBytes(folder, file), 0)
 })
 
 test('a disk that fills during the download', {
