@@ -1,0 +1,19 @@
+/** BLIP-2 for Node: captions, answers and conversations about images, with the published checkpoints. */
+export {
+  Blip2Error,
+  CheckpointError,
+  ConfigError,
+  DataError,
+  GradientError,
+  SessionError,
+  ShapeError,
+} from './errors.ts'
+export type { GenerationOptions } from './generation/options.ts'
+export type { RgbImage } from './images/rgb-image.ts'
+export type { Blip2Config } from './models/config.ts'
+export { findPreset, type Preset, presets } from './models/presets.ts'
+export type { Answer, Blip2, Caption, Chat, GeneratedText, TaskOptions } from './tasks/blip2.ts'
+export type { EncodedImage, ImageInput } from './tasks/image.ts'
+export { inferenceModel } from './tasks/inference-model.ts'
+export { type LoadOptions, type LoadProgress, loadBlip2 } from './tasks/node-load.ts'
+export type { TimingMs } from './tasks/timing.ts'

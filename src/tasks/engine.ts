@@ -1,0 +1,126 @@
+/** What all tasks share: pixels → query embeddings → generated tokens, one call at a time on one device. */
+import { DataError } from '../errors.ts'
+import type { Decoder } from '../generation/decoder.ts'
+import { generate, streamGenerate } from '../generation/generate.ts'
+import type { GenerationOptions, TokenIds } from '../generation/options.ts'
+import type { GeneratedSequence, StreamedToken } from '../generation/sequence.ts'
+import type { Blip2Config } from '../models/config.ts'
+import type { Cache, Tensor } from '../runtime/device.ts'
+import { createDecoder } from './decoder.ts'
+import { EncodedImage } from './image.ts'
+import { float32, splitItems } from './layout.ts'
+import { createLock } from './lock.ts'
+import type { Sessions } from './sessions.ts'
+
+/** An image and the token ids of the prompt that follows it. */
+export interface Prompted {
+  readonly image: EncodedImage
+  readonly prompt: readonly number[]
+}
+
+export interface Engine {
+  /** Normalised pixels (batch, 3, size, size) → one encoded image per batch item. */
+  encode(pixels: Float32Array, batch: number, signal?: AbortSignal): Promise<EncodedImage[]>
+  /** Sequences per item, best first. */
+  generate(items: readonly Prompted[], options: GenerationOptions, signal?: AbortSignal): Promise<GeneratedSequence[][]>
+  /** The tokens of one item as they come. */
+  stream(
+    item: Prompted,
+    options: GenerationOptions,
+    signal?: AbortSignal,
+  ): AsyncGenerator<StreamedToken, GeneratedSequence[][]>
+  dispose(): Promise<void>
+}
+
+export function createEngine(sessions: Sessions): Engine {
+  const { device, config } = sessions
+  const ids = tokenIds(config)
+  const acquire = createLock()
+  /** Keys and values of the last batch; `image` when they begin with the queries of a single image. */
+  let kept: { readonly cache: Cache; image?: EncodedImage } | undefined
+
+  /** A decoder over the items. A further prompt about the image of the last one continues behind its cached queries. */
+  async function openDecoder(items: readonly Prompted[], options: GenerationOptions): Promise<Decoder> {
+    checkLengths(config, items, options.maxNewTokens ?? 0)
+    const prompted = items.map(({ image, prompt }) => ({ queryEmbeds: image.queryEmbeds, prompt }))
+    const single = items.length === 1 ? items[0]?.image : undefined
+    if (kept?.image !== undefined && kept.image === single) {
+      await kept.cache.rewind(config.num_query_tokens)
+      return createDecoder(sessions, prompted, { cache: kept.cache, queriesCached: true })
+    }
+    await kept?.cache.dispose()
+    const current: typeof kept = { cache: device.createCache(sessions.cacheShapes(items.length)) }
+    kept = current
+    const decoder = createDecoder(sessions, prompted, { cache: current.cache, queriesCached: false })
+    if (single === undefined || config.text_config.model_type !== 'opt') return decoder
+    return {
+      ...decoder,
+      async prefill() {
+        const logits = await decoder.prefill()
+        current.image = single
+        return logits
+      },
+    }
+  }
+
+  return {
+    async encode(pixels, batch, signal) {
+      const release = await acquire()
+      try {
+        signal?.throwIfAborted()
+        const size = config.vision_config.image_size
+        const session = await sessions.image()
+        const outputs = await session.run({ pixel_values: float32(pixels, [batch, 3, size, size]) })
+        return splitItems(outputs.query_embeds as Tensor).map((tensor) => new EncodedImage(tensor))
+      } finally {
+        release()
+      }
+    },
+
+    async generate(items, options, signal) {
+      const release = await acquire()
+      try {
+        return await generate(await openDecoder(items, options), options, ids, { signal })
+      } finally {
+        release()
+      }
+    },
+
+    async *stream(item, options, signal) {
+      const release = await acquire()
+      try {
+        return yield* streamGenerate(await openDecoder([item], options), options, ids, { signal })
+      } finally {
+        release()
+      }
+    },
+
+    dispose: () => device.dispose(),
+  }
+}
+
+function tokenIds({ text_config }: Blip2Config): TokenIds {
+  return {
+    startTokenId: text_config.model_type === 'opt' ? text_config.bos_token_id : text_config.decoder_start_token_id,
+    eosTokenIds: text_config.eos_token_id,
+    padTokenId: text_config.pad_token_id,
+  }
+}
+
+/** OPT has a position for each of a fixed number of tokens; T5 counts distances and has no such limit. */
+function checkLengths(
+  { text_config, num_query_tokens }: Blip2Config,
+  items: readonly Prompted[],
+  newTokens: number,
+): void {
+  if (text_config.model_type !== 'opt') return
+  const most = text_config.max_position_embeddings
+  for (const { prompt } of items) {
+    const needed = num_query_tokens + prompt.length + newTokens
+    if (needed <= most) continue
+    throw new DataError(
+      `prompt: ${prompt.length} tokens, with ${num_query_tokens} for the image and ${newTokens} new ones ${needed}; ` +
+        `the language model reads at most ${most}; shorten the prompt`,
+    )
+  }
+}

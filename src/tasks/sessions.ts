@@ -1,0 +1,82 @@
+/** The graphs of one model as sessions on one device, each made when it is first needed. */
+import { toOnnx } from '../graph/index.ts'
+import { type Graph, imageGraph, promptGraph, stepGraph, tiedNames } from '../models/blip2.ts'
+import type { Blip2Config } from '../models/config.ts'
+import { type StoredTensor, storedParams } from '../nn/index.ts'
+import type { CacheShapes, Device, Session } from '../runtime/device.ts'
+
+export interface Sessions {
+  readonly device: Device
+  readonly config: Blip2Config
+  /** What the language model keeps of each token, for a batch of so many items. */
+  cacheShapes(items: number): CacheShapes
+  image(): Promise<Session>
+  /** For a prompt of about so many rows (tokens times items, queries included). */
+  prompt(rows: number): Promise<Session>
+  /** For a step of about so many rows (branches times items). */
+  step(rows: number): Promise<Session>
+}
+
+/**
+ * Builds the graphs and checks every tensor of the checkpoint against them; reads no weights.
+ * @throws CheckpointError for missing, unused and misshapen tensors.
+ */
+export function createSessions(
+  device: Device,
+  config: Blip2Config,
+  tensors: ReadonlyMap<string, StoredTensor>,
+): Sessions {
+  const { params, check } = storedParams(tensors, { aliases: tiedNames, unused: isBuffer })
+  const graphs = {
+    image: imageGraph(params, config),
+    prompt: promptGraph(params, config),
+    step: stepGraph(params, config),
+  }
+  check()
+
+  const sessions = new Map<string, Promise<Session>>()
+  const session = (name: string, graph: Graph, sizes: Record<string, number>): Promise<Session> => {
+    const known = sessions.get(name)
+    if (known) return known
+    const { bytes, weightsFolder } = toOnnx(graph, { purpose: 'inference', sizes })
+    const made = device.createSession(bytes, { name, ...(weightsFolder !== undefined && { weightsFolder }) })
+    sessions.set(name, made)
+    made.catch(() => sessions.delete(name))
+    return made
+  }
+  return {
+    device,
+    config,
+    cacheShapes: (items) => cacheShapes([graphs.prompt, graphs.step], items),
+    image: () => session('image', graphs.image, { batch: 1 }),
+    prompt: (rows) => {
+      const { name, size } = rowClass(rows)
+      return session(`prompt, ${name}`, graphs.prompt, { batch: 1, tokens: size - config.num_query_tokens })
+    },
+    step: (rows) => {
+      const { name, size } = rowClass(rows)
+      return session(`step, ${name}`, graphs.step, { batch: 1, tokens: size, read: size })
+    },
+  }
+}
+
+/** The shape of one row of everything that the graphs put into a cache. */
+function cacheShapes(graphs: readonly Graph[], items: number): CacheShapes {
+  const shapes: Record<string, number[]> = {}
+  for (const [name, value] of graphs.flatMap((graph) => Object.entries(graph))) {
+    if (!name.startsWith('present.')) continue
+    shapes[name.slice('present.'.length)] = value.shape.slice(1).map((dim) => (typeof dim === 'number' ? dim : items))
+  }
+  return shapes
+}
+
+/** The sizes between which another form of a linear layer is faster (`affine`): a graph is written for each class that occurs. */
+function rowClass(rows: number): { name: string; size: number } {
+  if (rows <= 1) return { name: 'one row', size: 1 }
+  return rows <= 64 ? { name: 'few rows', size: 64 } : { name: 'many rows', size: 65 }
+}
+
+/** Position numbers, which old checkpoints store beside the weights. */
+function isBuffer(name: string): boolean {
+  return name.endsWith('position_ids')
+}
