@@ -1,0 +1,76 @@
+/** Models of a few operators, small enough to know their results by hand. */
+import {
+  type DType,
+  input,
+  node,
+  parameter,
+  type Shape,
+  toOnnx,
+  type Value,
+  type WeightData,
+} from '../../src/graph/index.ts'
+import { add, concat, gemm, matmul, reduceSum } from '../../src/ops/index.ts'
+import type { Tensor } from '../../src/runtime/device.ts'
+
+const write = (outputs: Record<string, Value>) => toOnnx(outputs, { purpose: 'inference' })
+
+export const floats = (shape: readonly number[], values: readonly number[]): Tensor => ({
+  dtype: 'float32',
+  shape,
+  data: Float32Array.from(values),
+})
+export const longs = (shape: readonly number[], values: readonly number[]): Tensor => ({
+  dtype: 'int64',
+  shape,
+  data: BigInt64Array.from(values, BigInt),
+})
+
+/** sum = a + b, both (rows, 2). */
+export function additionModel(): Uint8Array {
+  const [a, b] = [input('a', 'float32', ['rows', 2]), input('b', 'float32', ['rows', 2])]
+  return write({ sum: add(a, b), a_again: a }).bytes
+}
+
+/** Returns what it is fed, one input of each type and of the given shape. */
+export function echoModel(types: readonly DType[], shape: Shape): Uint8Array {
+  return write(Object.fromEntries(types.map((dtype) => [`${dtype}_out`, input(dtype, dtype, shape)]))).bytes
+}
+
+/** total (1, 2) = column sums of all rows so far; present.log = row, present.twice = row + row (without a past). */
+export function logModel(): Uint8Array {
+  const row = input('row', 'float32', ['rows', 2])
+  const all = concat([input('past.log', 'float32', ['past', 2]), row], 0)
+  return write({ total: reduceSum(all, [0]), 'present.log': row, 'present.twice': add(row, row) }).bytes
+}
+
+/** big (count): one float repeated, so that a caller can ask for any amount of memory. */
+export function repeatModel(): Uint8Array {
+  const inputs = [input('value', 'float32', [1]), input('count', 'int64', [1])]
+  return write({ big: node('Expand', inputs, { shape: ['count'], gradient: 'a test does not need it' }) }).bytes
+}
+
+/** An operator that does not exist. */
+export function unknownOperatorModel(): Uint8Array {
+  const x = input('x', 'float32', [1])
+  return write({ y: node('Nonsense', [x], { shape: [1], gradient: 'a test does not need it' }) }).bytes
+}
+
+/** sum of x·w·w·…, x (rows, 1024) and w (1024, 1024): takes as long as there are rows. */
+export function slowModel(products = 24): Uint8Array {
+  const w = input('w', 'float32', [1024, 1024])
+  let y = input('x', 'float32', ['rows', 1024])
+  for (let i = 0; i < products; i++) y = matmul(y, w)
+  return write({ sum: reduceSum(y, [0, 1]) }).bytes
+}
+
+export function slowFeeds(rows: number): Record<string, Tensor> {
+  return {
+    x: { dtype: 'float32', shape: [rows, 1024], data: new Float32Array(rows * 1024) },
+    w: { dtype: 'float32', shape: [1024, 1024], data: new Float32Array(1024 * 1024) },
+  }
+}
+
+/** y = x·wᵀ with x (rows, in) and w (out, in) wherever `data` lies. */
+export function linearModel(shape: readonly [out: number, inSize: number], data: WeightData) {
+  return write({ y: gemm(input('x', 'float32', ['rows', shape[1]]), parameter('w', shape, data)) })
+}
