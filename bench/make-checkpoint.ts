@@ -12,6 +12,7 @@ import { imageGraph, promptGraph, stepGraph } from '../src/models/blip2.ts'
 import type { Blip2Config } from '../src/models/config.ts'
 import { findPreset } from '../src/models/presets.ts'
 import { recorderParams } from '../src/nn/index.ts'
+import { benchTokenizer } from './tokenizer.ts'
 
 const SHARD_BYTES = 10e9
 
@@ -21,6 +22,8 @@ export async function makeCheckpoint(config: Blip2Config, folder: string): Promi
   if (existsSync(index)) return
   await mkdir(folder, { recursive: true })
   await writeFile(join(folder, 'config.json'), JSON.stringify(config, undefined, 2))
+
+  await writeFile(join(folder, 'tokenizer.json'), JSON.stringify(benchTokenizer(config.text_config.vocab_size)))
 
   const shards = shardsOf(weightShapes(config))
   const weightMap: Record<string, string> = {}
@@ -98,6 +101,6 @@ const number = (i: number): string => String(i).padStart(5, '0')
 if (import.meta.url === new URL(`file://${process.argv[1]}`).href) {
   const [model = 'Salesforce/blip2-opt-2.7b', folder = '.cache/bench-checkpoint'] = process.argv.slice(2)
   const preset = findPreset(model)
-  if (!preset) throw new Error(`${model} is not a published model; see blip2 models`)
+  if (preset?.kind !== 'generation') throw new Error(`${model}: not a published generation model; see blip2 models`)
   await makeCheckpoint(preset.config, folder)
 }
