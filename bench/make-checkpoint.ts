@@ -16,14 +16,13 @@ import { benchTokenizer } from './tokenizer.ts'
 
 const SHARD_BYTES = 10e9
 
-/** Writes the checkpoint unless it is there already. */
+/** Writes the checkpoint; its weights only if they are not there already. */
 export async function makeCheckpoint(config: Blip2Config, folder: string): Promise<void> {
-  const index = join(folder, 'model.safetensors.index.json')
-  if (existsSync(index)) return
   await mkdir(folder, { recursive: true })
   await writeFile(join(folder, 'config.json'), JSON.stringify(config, undefined, 2))
-
   await writeFile(join(folder, 'tokenizer.json'), JSON.stringify(benchTokenizer(config.text_config.vocab_size)))
+  const index = join(folder, 'model.safetensors.index.json')
+  if (existsSync(index)) return
 
   const shards = shardsOf(weightShapes(config))
   const weightMap: Record<string, string> = {}
