@@ -59,11 +59,9 @@ export async function loadBlip2(source: string, options: LoadOptions = {}): Prom
   signal?.throwIfAborted()
 
   const folder = (await stat(path)).isDirectory() ? path : dirname(path)
-  const [config, tokenizer, stored] = await Promise.all([
-    readConfig(folder),
-    loadTokenizer(folder),
-    openCheckpoint(path),
-  ])
+  const config = await readConfig(folder)
+  const stored = await openCheckpoint(path)
+  const tokenizer = await loadTokenizer(folder)
   const checkpoint = await float32Checkpoint(stored, {
     cacheDir: options.cacheDir ?? defaultCacheDir(process.env),
     onProgress: (progress) => options.onProgress?.({ step: 'widen', ...progress }),

@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { DataError, SessionError } from '../../src/errors.ts'
+import type { RgbImage } from '../../src/images/rgb-image.ts'
+import { type Blip2, loadBlip2 } from '../../src/index.ts'
+import { repositoryRoot } from '../support/paths.ts'
+
+const folder = join(repositoryRoot, 'examples', 'demo', 'tiny-blip2')
+const scene = join(repositoryRoot, 'examples', 'demo', 'scene.png')
+
+/** Plain-coloured images, which the tiny model tells apart. */
+const colours: RgbImage[] = [
+  [250, 20, 30],
+  [10, 200, 40],
+  [30, 60, 250],
+].map(([r = 0, g = 0, b = 0]) => ({
+  width: 8,
+  height: 6,
+  data: Uint8Array.from({ length: 144 }, (_, i) => [r, g, b][i % 3] as number),
+}))
+
+let model: Blip2
+before(async () => {
+  model = await loadBlip2(folder)
+})
+after(() => model.dispose())
+
+test('a caption has a text, scores, a finish reason and its timing', async () => {
+  const caption = await model.caption(scene, { numReturnSequences: 3, maxNewTokens: 8 })
+  assert.equal(caption.captions.length, 3)
+  assert.equal(caption.pred_caption, caption.captions[0]?.text)
+  const scores = caption.captions.map((one) => one.score)
+  assert.deepEqual(
+    scores,
+    [...scores].sort((a, b) => b - a),
+  )
+  assert.ok(scores.every((score) => score < 0))
+  assert.deepEqual(Object.keys(caption.timing_ms), ['decode', 'resize', 'encode', 'generate', 'total'])
+})
+
+test('images come as path, URL, bytes, Blob, pixels or encoded, with the same result', async () => {
+  const bytes = readFileSync(scene)
+  const encoded = await model.encode(scene)
+  const expected = (await model.caption(scene)).pred_caption
+  for (const image of [new URL(`file://${scene}`), bytes, new Blob([bytes]), encoded]) {
+    assert.equal((await model.caption(image)).pred_caption, expected)
+  }
+})
+
+test('a batch gives each image the caption that it gets alone, for beams, greedy search and samples', async () => {
+  for (const options of [
+    {},
+    { numBeams: 1 },
+    { sample: true, seed: 7 },
+    { prompt: 'a photo of', numReturnSequences: 2 },
+  ]) {
+    const singles = []
+    for (const image of colours) singles.push((await model.caption(image, options)).captions)
+    const batch = await model.captionBatch(colours, options)
+    assert.deepEqual(
+      batch.map(({ captions }) => captions.map(({ text, finishReason }) => [text, finishReason])),
+      singles.map((captions) => captions.map(({ text, finishReason }) => [text, finishReason])),
+    )
+  }
+})
+
+test('a second question about an encoded image costs no second image encoding and gets the same answer', async () => {
+  const image = await model.encode(scene)
+  const first = await model.answer(image, 'is there a house')
+  const second = await model.answer(image, 'what is it')
+  assert.ok(!('encode' in second.timing_ms), 'no image was encoded')
+  // Alone, without the cached queries of the first question:
+  await model.caption(colours[0] as RgbImage)
+  assert.equal((await model.answer(image, 'what is it')).pred_answer, second.pred_answer)
+  assert.equal((await model.answer(scene, 'is there a house')).pred_answer, first.pred_answer)
+})
+
+test('a conversation keeps its turns', async () => {
+  const chat = await model.chat(scene, { maxNewTokens: 4 })
+  const first = await chat.ask('what is it')
+  const second = await chat.ask('is it red')
+  assert.deepEqual(chat.history, [
+    { question: 'what is it', answer: first.pred_answer },
+    { question: 'is it red', answer: second.pred_answer },
+  ])
+})
+
+test('the stream of greedy search joins to the generated text', async () => {
+  const options = { prompt: 'a photo of', maxNewTokens: 12 }
+  const pieces = []
+  for await (const piece of model.stream(scene, options)) pieces.push(piece)
+  assert.equal(pieces.join('').trim(), (await model.generate(scene, options))[0]?.text)
+})
+
+test('an abort rejects with its reason between tokens, and the model goes on working', async () => {
+  const controller = new AbortController()
+  const reason = new Error('enough')
+  const pieces: string[] = []
+  await assert.rejects(async () => {
+    for await (const piece of model.stream(scene, { signal: controller.signal, maxNewTokens: 20, minNewTokens: 20 })) {
+      pieces.push(piece)
+      controller.abort(reason)
+    }
+  }, reason)
+  assert.ok(pieces.length <= 2)
+  await assert.rejects(model.caption(scene, { signal: AbortSignal.abort(reason) }), reason)
+  assert.equal(typeof (await model.caption(scene)).pred_caption, 'string')
+})
+
+test('a stream that is left early lets the next call in', async () => {
+  for await (const _ of model.stream(scene, { minNewTokens: 20, maxNewTokens: 20 })) break
+  assert.equal(typeof (await model.caption(scene)).pred_caption, 'string')
+})
+
+test('concurrent calls do not disturb each other', async () => {
+  const alone = []
+  for (const image of colours) alone.push((await model.caption(image)).pred_caption)
+  const together = await Promise.all(colours.map((image) => model.caption(image)))
+  assert.deepEqual(
+    together.map((caption) => caption.pred_caption),
+    alone,
+  )
+})
+
+test('an unusable question or prompt is a DataError', async () => {
+  await assert.rejects(model.answer(scene, '  '), DataError)
+  await assert.rejects(
+    model.generate(scene, { prompt: 'red '.repeat(50) }),
+    (error: Error) => error instanceof DataError && /reads at most 40; shorten the prompt/.test(error.message),
+  )
+})
+
+test('a 10 ms timer keeps ticking while captions are made', async () => {
+  const large: RgbImage = { width: 4000, height: 3000, data: new Uint8Array(36_000_000).fill(90) }
+  let longest = 0
+  let last = performance.now()
+  const timer = setInterval(() => {
+    longest = Math.max(longest, performance.now() - last)
+    last = performance.now()
+  }, 10)
+  const start = performance.now()
+  while (performance.now() - start < 1500) await model.caption(large)
+  clearInterval(timer)
+  assert.ok(longest < 150, `the event loop stood still for ${longest.toFixed(0)} ms`)
+})
+
+test('a disposed model rejects, also what was running', async () => {
+  const other = await loadBlip2(folder)
+  await other.caption(scene)
+  const running = other.caption(scene, { maxNewTokens: 25, minNewTokens: 25 })
+  const expectation = assert.rejects(running, SessionError)
+  await other.dispose()
+  await other.dispose()
+  await expectation
+  await assert.rejects(other.caption(scene), SessionError)
+})
