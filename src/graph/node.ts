@@ -1,4 +1,5 @@
-import type { Attribute, DType, Gradient, Node, Shape, Value } from './value.ts'
+import type { DType } from './dtype.ts'
+import type { Attribute, Gradient, Node, Shape, Value } from './value.ts'
 
 /** What an operator says of the node that it makes. */
 export interface NodeOptions {

@@ -1,20 +1,10 @@
 /** Values → the bytes of an ONNX model. Field numbers: onnx.proto of ONNX 1.17 (IR version 10, opset 20). */
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
+import { type DType, onnxDtypes } from './dtype.ts'
 import { commonFolder, relativePath } from './folders.ts'
 import { type Resolve, resolver, type Target } from './forms.ts'
-import { type Attribute, type DType, identity, type Node, type Shape, type Value, type WeightData } from './value.ts'
+import { type Attribute, identity, type Node, type Shape, type Source, type Value, type WeightData } from './value.ts'
 import { reachable } from './walk.ts'
-
-/** TensorProto.DataType. */
-const dataType: Record<DType, number> = {
-  float32: 1,
-  uint8: 2,
-  int32: 6,
-  int64: 7,
-  bool: 9,
-  float16: 10,
-  bfloat16: 16,
-}
 
 const attributeType = { float: 1, int: 2, string: 3, ints: 7 }
 
@@ -32,7 +22,9 @@ export interface OnnxModel {
 export function toOnnx(outputs: Readonly<Record<string, Value>>, target: Target): OnnxModel {
   const resolve = resolver(target)
   const values = Object.values(outputs)
-  const writer = new GraphWriter(resolve, commonFolder(externalFiles(values, resolve)), Object.keys(outputs))
+  const sources = reachable(values, resolve).map(({ source }) => source)
+  const fixedNames = [...Object.keys(outputs), ...sources.flatMap(inputName)]
+  const writer = new GraphWriter(resolve, commonFolder(sources.flatMap(externalFile)), fixedNames)
   for (const [name, value] of Object.entries(outputs)) writer.output(name, value)
   return writer.finish()
 }
@@ -47,10 +39,15 @@ class GraphWriter {
   private readonly resolve: Resolve
   private readonly weightsFolder: string | undefined
 
-  constructor(resolve: Resolve, weightsFolder: string | undefined, outputNames: readonly string[]) {
+  /** `fixedNames` are those that the caller feeds and asks for: they stay as they are, all others make way. */
+  constructor(resolve: Resolve, weightsFolder: string | undefined, fixedNames: readonly string[]) {
     this.resolve = resolve
     this.weightsFolder = weightsFolder
-    this.taken = new Set(outputNames)
+    this.taken = new Set()
+    for (const name of fixedNames) {
+      if (this.taken.has(name)) throw new Error(`toOnnx: two inputs or outputs of the graph are named ${name}`)
+      this.taken.add(name)
+    }
   }
 
   output(name: string, value: Value): void {
@@ -94,8 +91,8 @@ class GraphWriter {
     const { source } = value
     switch (source.kind) {
       case 'input':
-        this.names.set(identity(value), this.claim(source.name))
-        this.inputs.push(valueInfo(this.nameOf(value), value.dtype, value.shape))
+        this.names.set(identity(value), source.name)
+        this.inputs.push(valueInfo(source.name, value.dtype, value.shape))
         return
       case 'constant':
         this.names.set(identity(value), this.claim('constant'))
@@ -104,7 +101,7 @@ class GraphWriter {
         )
         return
       case 'parameter':
-        this.names.set(identity(value), this.claim(source.name))
+        this.names.set(identity(value), source.data ? this.claim(source.name) : source.name)
         this.weight(this.nameOf(value), value, source.data)
         return
       case 'node':
@@ -136,7 +133,7 @@ class GraphWriter {
     } else {
       const stored = this.claim(`${name}:${data.dtype}`)
       this.initializers.push(this.external(stored, data, shape))
-      this.nodes.push(nodeProto('Cast', '', [stored], [name], { to: { int: dataType[value.dtype] } }, name))
+      this.nodes.push(nodeProto('Cast', '', [stored], [name], { to: { int: onnxDtypes[value.dtype] } }, name))
     }
   }
 
@@ -163,13 +160,14 @@ class GraphWriter {
   }
 }
 
-/** Every weight file that the graph reads from. */
-function externalFiles(values: readonly Value[], resolve: Resolve): string[] {
-  const files = new Set<string>()
-  for (const { source } of reachable(values, resolve)) {
-    if (source.kind === 'parameter' && source.data?.kind === 'file') files.add(source.data.file)
-  }
-  return [...files]
+/** The name under which the caller feeds it, if it is fed. */
+function inputName(source: Source): string[] {
+  return source.kind === 'input' || (source.kind === 'parameter' && !source.data) ? [source.name] : []
+}
+
+/** The weight file that it lies in, if it lies in one. */
+function externalFile(source: Source): string[] {
+  return source.kind === 'parameter' && source.data?.kind === 'file' ? [source.data.file] : []
 }
 
 function bytesOf(values: Float32Array | BigInt64Array): Uint8Array {
@@ -215,7 +213,7 @@ function attributeProto(name: string, attribute: Attribute): Uint8Array {
 function valueInfo(name: string, dtype: DType, shape: Shape): Uint8Array {
   const writer = new BinaryWriter().tag(1, WireType.LengthDelimited).string(name)
   writer.tag(2, WireType.LengthDelimited).fork() // TypeProto
-  writer.tag(1, WireType.LengthDelimited).fork().tag(1, WireType.Varint).int32(dataType[dtype]) // its tensor type
+  writer.tag(1, WireType.LengthDelimited).fork().tag(1, WireType.Varint).int32(onnxDtypes[dtype]) // its tensor type
   writer.tag(2, WireType.LengthDelimited).fork() // TensorShapeProto
   for (const dim of shape) {
     writer.tag(1, WireType.LengthDelimited).fork()
@@ -229,7 +227,7 @@ function valueInfo(name: string, dtype: DType, shape: Shape): Uint8Array {
 function tensorHeader(name: string, dtype: DType, shape: readonly number[]): BinaryWriter {
   const writer = new BinaryWriter()
   for (const dim of shape) writer.tag(1, WireType.Varint).int64(dim)
-  writer.tag(2, WireType.Varint).int32(dataType[dtype])
+  writer.tag(2, WireType.Varint).int32(onnxDtypes[dtype])
   return writer.tag(8, WireType.LengthDelimited).string(name)
 }
 

@@ -31,8 +31,9 @@ export function shapeError(op: string, values: readonly Value[], problem: string
   return new ShapeError(`${op}: ${values.map(describe).join(' and ')}: ${problem}`)
 }
 
-/** NumPy broadcasting of two shapes; a named size equals only itself and 1. */
+/** NumPy broadcasting of two shapes of one dtype; a named size equals only itself and 1. */
 export function broadcastShapes(op: string, a: Value, b: Value): Dim[] {
+  if (a.dtype !== b.dtype) throw shapeError(op, [a, b], `dtypes ${a.dtype} and ${b.dtype} differ`)
   const rank = Math.max(a.shape.length, b.shape.length)
   return Array.from({ length: rank }, (_, i) => {
     const x = a.shape[i - rank + a.shape.length] ?? 1
@@ -59,9 +60,21 @@ export function addDims(dims: readonly Dim[]): Dim {
   return named.length === 0 ? fixed : [...named, ...(fixed ? [fixed] : [])].join('+')
 }
 
-/** Number of elements when every named size has the given value (1 where none is given; sums are added up). */
+/** Product of sizes, of which some may be named: 16 · `past+tokens` is `16*(past+tokens)`. */
+export function multiplyDims(dims: Shape): Dim {
+  const fixed = dims.filter((dim) => typeof dim === 'number').reduce((product, dim) => product * dim, 1)
+  const named = dims.filter((dim) => typeof dim === 'string')
+  if (named.length === 0 || fixed === 0) return fixed
+  const factors = [...(fixed === 1 ? [] : [String(fixed)]), ...named]
+  return factors.length === 1 ? factors.join() : factors.map((one) => (/[+-]/.test(one) ? `(${one})` : one)).join('*')
+}
+
+/** Number of elements when every named size has the given value (1 where none is given); for choosing between forms. */
 export function elementCount(shape: Shape, sizes: Readonly<Record<string, number>> = {}): number {
-  const size = (name: string): number =>
-    name.split('+').reduce((sum, part) => sum + (sizes[part] ?? (Number(part) || 1)), 0)
-  return shape.reduce<number>((product, dim) => product * (typeof dim === 'number' ? dim : size(dim)), 1)
+  const term = (name: string) => sizes[name] ?? (Number(name) || 1)
+  const sum = (text: string) =>
+    [...text.matchAll(/([+-]?)([^+()-]+)/g)].reduce((n, [, sign, name]) => n + (sign === '-' ? -1 : 1) * term(name!), 0)
+  const size = (dim: Dim) =>
+    typeof dim === 'number' ? dim : dim.split('*').reduce((product, factor) => product * sum(factor), 1)
+  return shape.reduce<number>((product, dim) => product * size(dim), 1)
 }

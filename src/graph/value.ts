@@ -3,8 +3,7 @@
  * from. Operators (`ops/`) are functions from values to values; `onnx.ts` writes what they describe.
  */
 
-/** Element types that a graph can hold, named as in ONNX. */
-export type DType = 'float32' | 'float16' | 'bfloat16' | 'int64' | 'int32' | 'uint8' | 'bool'
+import type { DType } from './dtype.ts'
 
 /** A size known now, or the name of one that is known when the graph runs (`batch`, `past+tokens`). */
 export type Dim = number | string

@@ -19,6 +19,9 @@ export function attention(q: Value, k: Value, v: Value, options: AttentionOption
   const headSize = size / options.heads
   if (!Number.isInteger(headSize))
     throw shapeError('attention', [q], `${size} is not divisible by ${options.heads} heads`)
+  if (k.shape.slice(1).join() !== q.shape.slice(1).join() || v.shape.join() !== k.shape.join()) {
+    throw shapeError('attention', [q, k, v], 'expected (tokens, batch, size) and twice (keys, batch, size)')
+  }
   const scale = options.scale ?? headSize ** -0.5
   const [query, key, value] = [q, k, v].map((x) => reshape(x, [x.shape[0] as Dim, batch, options.heads, headSize])) as [
     Value,

@@ -30,17 +30,26 @@ function fillNormal(values: Float32Array, random: () => number, deviation: numbe
   }
 }
 
-/** Uniform numbers in [0, 1): SplitMix32 started from a hash (FNV-1a) of the text. */
+/**
+ * Uniform numbers in [0, 1): sfc32 (Doty-Humphrey, PractRand) started from hashes of the text (FNV-1a with three beginnings).
+ * Its 128 bits of state keep the streams of a model's thousand weights apart; 32 would make some of them overlap.
+ */
 function randomFor(text: string): () => number {
-  let state = 0x811c9dc5
-  for (let i = 0; i < text.length; i++) state = Math.imul(state ^ text.charCodeAt(i), 0x01000193)
-  return () => {
-    state = (state + 0x9e3779b9) | 0
-    let bits = state ^ (state >>> 16)
-    bits = Math.imul(bits, 0x21f0aaad)
-    bits ^= bits >>> 15
-    bits = Math.imul(bits, 0x735a2d97)
-    bits ^= bits >>> 15
-    return (bits >>> 0) / 2 ** 32
+  let [a, b, c] = [0x811c9dc5, 0x9e3779b9, 0x7f4a7c15].map((start) => hash(text, start)) as [number, number, number]
+  let counter = 1
+  const next = () => {
+    const sum = (a + b + counter++) | 0
+    a = b ^ (b >>> 9)
+    b = (c + (c << 3)) | 0
+    c = (((c << 21) | (c >>> 11)) + sum) | 0
+    return (sum >>> 0) / 2 ** 32
   }
+  for (let warmUp = 0; warmUp < 15; warmUp++) next()
+  return next
+}
+
+function hash(text: string, start: number): number {
+  let state = start
+  for (let i = 0; i < text.length; i++) state = Math.imul(state ^ text.charCodeAt(i), 0x01000193)
+  return state
 }

@@ -1,4 +1,4 @@
-import { constant, scalar, type Value } from '../graph/index.ts'
+import { constant, scalar, shapeError, type Value } from '../graph/index.ts'
 import { add, cast, div, equal, logSoftmax, mul, neg, oneHot, reduceSum, reshape, sub } from '../ops/index.ts'
 
 export interface CrossEntropyOptions {
@@ -12,6 +12,9 @@ export interface CrossEntropyOptions {
  * (torch.nn.CrossEntropyLoss, torch 1.13). → a value whose axes all have size 1.
  */
 export function crossEntropy(logits: Value, labels: Value, options: CrossEntropyOptions): Value {
+  if (logits.shape.join() !== [...labels.shape, options.classes].join()) {
+    throw shapeError('crossEntropy', [logits, labels], `expected (…, ${options.classes}) and (…)`)
+  }
   const smoothing = options.labelSmoothing ?? 0
   const logp = logSoftmax(logits)
   const hit = oneHot(labels, constant(BigInt64Array.from({ length: options.classes }, (_, i) => BigInt(i))))

@@ -63,12 +63,12 @@ export function storedParams(
     params,
     check() {
       const extra = [...tensors.keys()].filter((name) => !used.has(name) && !options.unused?.(name))
-      problems.push(...extra.map((name) => `${name} is not part of the model`))
-      if (problems.length === 0) return
-      const shown = problems.slice(0, 8).join('\n  ')
-      const more = problems.length > 8 ? `\n  and ${problems.length - 8} more` : ''
+      const all = [...problems, ...extra.map((name) => `${name} is not part of the model`)]
+      if (all.length === 0) return
+      const shown = all.slice(0, 8).join('\n  ')
+      const more = all.length > 8 ? `\n  and ${all.length - 8} more` : ''
       throw new CheckpointError(
-        `${problems.length} tensors do not fit the configuration:\n  ${shown}${more}\nIs config.json that of this checkpoint?`,
+        `${all.length} tensors do not fit the configuration:\n  ${shown}${more}\nIs config.json that of this checkpoint?`,
       )
     },
   }

@@ -1,5 +1,5 @@
 /** Operators that act element by element, with NumPy broadcasting. */
-import { broadcastShapes, node, scalar, type Value } from '../graph/index.ts'
+import { broadcastShapes, node, scalar, shapeError, type Value } from '../graph/index.ts'
 import { cast } from './cast.ts'
 import { unbroadcast } from './reduce.ts'
 
@@ -46,23 +46,9 @@ export function exp(x: Value): Value {
   return y
 }
 
-/** y = ln x. dx = dy / x. */
-export function log(x: Value): Value {
-  return node('Log', [x], { shape: x.shape, gradient: (dy) => [div(dy!, x)] })
-}
-
 /** y = √x. dx = dy / 2y. */
 export function sqrt(x: Value): Value {
   const y: Value = node('Sqrt', [x], { shape: x.shape, gradient: (dy) => [div(dy!, mul(scalar(2), y))] })
-  return y
-}
-
-/** y = tanh x. dx = dy·(1 - y²). */
-export function tanh(x: Value): Value {
-  const y: Value = node('Tanh', [x], {
-    shape: x.shape,
-    gradient: (dy) => [mul(dy!, sub(scalar(1), mul(y, y)))],
-  })
   return y
 }
 
@@ -118,7 +104,10 @@ export function equal(a: Value, b: Value): Value {
   })
 }
 
-/** x limited to [low, high]; for whole numbers (positions), which have no gradient. */
+/** x limited to [low, high], two numbers of shape (). For whole numbers (positions), which have no gradient. */
 export function clip(x: Value, low: Value, high: Value): Value {
-  return node('Clip', [x, low, high], { shape: x.shape, gradient: 'used on positions only' })
+  for (const limit of [low, high]) {
+    if (limit.shape.length > 0) throw shapeError('Clip', [x, limit], 'a limit has shape ()')
+  }
+  return node('Clip', [x, low, high], { shape: x.shape, gradient: 'it is meant for positions, whole numbers' })
 }

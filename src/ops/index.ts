@@ -8,16 +8,14 @@ export {
   exp,
   gelu,
   greater,
-  log,
   mul,
   neg,
   relu,
   sigmoid,
   sqrt,
   sub,
-  tanh,
 } from './elementwise.ts'
-export { gather, oneHot, where } from './gather.ts'
+export { gather, oneHot } from './gather.ts'
 export { fusedMatmul, gemm, matmul } from './matmul.ts'
 export { layerNorm, rmsNorm } from './normalization.ts'
 export { reduceMax, reduceMean, reduceSum, unbroadcast } from './reduce.ts'
@@ -32,6 +30,6 @@ export {
   split,
   swapLast,
   transpose,
-  zeros,
+  zerosLike,
 } from './shape.ts'
 export { logSoftmax, softmax } from './softmax.ts'

@@ -1,3 +1,4 @@
+import { GradientError } from '../errors.ts'
 import { float, int, multiNode, node, scalar, shapeError, type Value, withFusedForm } from '../graph/index.ts'
 import { add, div, mul, sqrt, sub } from './elementwise.ts'
 import { reduceMean, unbroadcast } from './reduce.ts'
@@ -14,7 +15,8 @@ export function layerNorm(x: Value, scale: Value, bias: Value, eps: number): Val
   const [y, mean, inverseDeviation] = multiNode('LayerNormalization', [x, scale, bias], {
     shapes: [x.shape, statistics, statistics],
     attributes: { axis: int(-1), epsilon: float(eps) },
-    gradient: (dy) => {
+    gradient: (dy, ...statistics) => {
+      if (statistics.some((one) => one)) throw new GradientError('LayerNormalization: no second derivative is written')
       const n = mul(sub(x, mean), inverseDeviation)
       const g = mul(dy!, scale)
       const dx = mul(inverseDeviation, sub(sub(g, reduceMean(g, [-1])), mul(n, reduceMean(mul(g, n), [-1]))))

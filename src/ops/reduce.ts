@@ -2,7 +2,7 @@
 import { type Dim, frontAxis, int, int64s, node, type Shape, scalar, shapeError, type Value } from '../graph/index.ts'
 import { cast } from './cast.ts'
 import { div, equal, mul } from './elementwise.ts'
-import { expandLike, reshape, shapeOf, slice } from './shape.ts'
+import { dropFrontAxes, expandLike, reshape, sizeOf } from './shape.ts'
 
 /** y = Σ x over `axes`, which stay as axes of size 1. dx = dy, spread. */
 export function reduceSum(x: Value, axes: readonly number[]): Value {
@@ -18,7 +18,7 @@ export function reduceMean(x: Value, axes: readonly number[]): Value {
   return node('ReduceMean', [x, int64s(axes)], {
     shape: reducedShape('ReduceMean', x, axes),
     attributes: { keepdims: int(1) },
-    gradient: (dy) => [expandLike(div(dy!, sizeOf(x, axes)), x), undefined],
+    gradient: (dy) => [expandLike(div(dy!, countOf(x, axes)), x), undefined],
   })
 }
 
@@ -42,17 +42,15 @@ export function unbroadcast(dy: Value, shape: Shape): Value {
     axis < extra || (shape[axis - extra] === 1 && dim !== 1) ? [axis] : [],
   )
   const summed = stretched.length > 0 ? reduceSum(dy, stretched) : dy
-  return extra > 0 ? reshape(summed, shape) : summed
+  return extra > 0 ? dropFrontAxes(summed, extra) : summed
 }
 
 /** Number of elements along `axes`, as a float32 of shape (). Fixed sizes are a constant; named ones are read at run time. */
-function sizeOf(x: Value, axes: readonly number[]): Value {
-  const dims = axes.map((axis) => x.shape[frontAxis('size', x, axis)] as Dim)
+function countOf(x: Value, axes: readonly number[]): Value {
+  const front = axes.map((axis) => frontAxis('ReduceMean', x, axis))
+  const dims = front.map((axis) => x.shape[axis] as Dim)
   if (dims.every((dim) => typeof dim === 'number')) return scalar(dims.reduce<number>((n, dim) => n * dim, 1))
-  const sizes = axes.map((axis) =>
-    cast(reshape(slice(shapeOf(x), 0, frontAxis('size', x, axis), frontAxis('size', x, axis) + 1), []), 'float32'),
-  )
-  return sizes.reduce((product, size) => mul(product, size))
+  return front.map((axis) => cast(reshape(sizeOf(x, axis), []), 'float32')).reduce(mul)
 }
 
 function reducedShape(op: string, x: Value, axes: readonly number[]): Dim[] {

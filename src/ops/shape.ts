@@ -8,6 +8,7 @@ import {
   int64s,
   ints,
   multiNode,
+  multiplyDims,
   node,
   type Shape,
   scalar,
@@ -15,6 +16,7 @@ import {
   showShape,
   type Value,
 } from '../graph/index.ts'
+import { sub } from './elementwise.ts'
 import { unbroadcast } from './reduce.ts'
 
 /**
@@ -59,6 +61,7 @@ function completeShape(x: Value, shape: Shape): Dim[] {
     else if (rest.length === 0) throw shapeError('Reshape', [x], `${showShape(shape)} has the unknown size ${name}`)
   }
   const hole = shape.indexOf(-1)
+  if (hole !== shape.lastIndexOf(-1)) throw shapeError('Reshape', [x], `${showShape(shape)} leaves two sizes open`)
   if (hole < 0) {
     if (before.fixed !== after.fixed && rest.length === 0) {
       throw shapeError('Reshape', [x], `${showShape(shape)} has another number of elements`)
@@ -69,7 +72,7 @@ function completeShape(x: Value, shape: Shape): Dim[] {
   if (rest.length === 0 && !Number.isInteger(quotient)) {
     throw shapeError('Reshape', [x], `${showShape(shape)} does not divide its elements`)
   }
-  const filled: Dim = rest.length === 0 ? quotient : [...(quotient === 1 ? [] : [quotient]), ...rest].join('*')
+  const filled = multiplyDims([quotient, ...rest])
   return shape.map((dim, axis) => (axis === hole ? filled : dim))
 }
 
@@ -117,18 +120,18 @@ export function split(x: Value, sizes: readonly Dim[], axis: number): Value[] {
   if (addDims(sizes) !== x.shape[front]) {
     throw shapeError('Split', [x], `pieces ${showShape(sizes)} do not add up to axis ${front}`)
   }
-  const shapes = sizes.map((size) => x.shape.map((dim, i) => (i === front ? size : dim)))
-  return multiNode('Split', [x, splitSizes(x, sizes, front)], {
-    shapes,
+  const pieces = multiNode('Split', [x, splitSizes(x, sizes, front)], {
+    shapes: sizes.map((size) => x.shape.map((dim, i) => (i === front ? size : dim))),
     attributes: { axis: int(front) },
     gradient: (...dys) => [
       concat(
-        dys.map((dy, i) => dy ?? zeros(shapes[i] as Shape)),
+        dys.map((dy, i) => dy ?? zerosLike(pieces[i] as Value)),
         front,
       ),
       undefined,
     ],
   })
+  return pieces
 }
 
 function splitSizes(x: Value, sizes: readonly Dim[], axis: number): Value {
@@ -136,44 +139,45 @@ function splitSizes(x: Value, sizes: readonly Dim[], axis: number): Value {
   if (fixed.length === sizes.length) return int64s(fixed)
   if (fixed.length < sizes.length - 1)
     throw shapeError('Split', [x], `${showShape(sizes)} has more than one named piece`)
-  const rest = node('Sub', [slice(shapeOf(x), 0, axis, axis + 1), int64s([fixed.reduce((a, b) => a + b, 0)])], {
-    shape: [1],
-    gradient: 'a size',
-  })
+  const rest = sub(sizeOf(x, axis), int64s([fixed.reduce((a, b) => a + b, 0)]))
   return concat(
     sizes.map((size) => (typeof size === 'number' ? int64s([size]) : rest)),
     0,
   )
 }
 
-/** x[start:end] along an axis of fixed size (or from `start` to the end of a named one). dx = dy between zeros. */
+/** x[start:end] along an axis, to its end if no `end` is given. An axis of named size must reach to `end`. dx = dy between zeros. */
 export function slice(x: Value, axis: number, start: number, end?: number): Value {
   const front = frontAxis('Slice', x, axis)
   const size = x.shape[front] as Dim
   const stop = end ?? size
-  if (typeof stop === 'number' && (start < 0 || start > stop || (typeof size === 'number' && stop > size))) {
-    throw shapeError('Slice', [x], `range ${start}:${stop} leaves axis ${front}`)
-  }
+  const fits = typeof stop !== 'number' || (start <= stop && (typeof size !== 'number' || stop <= size))
+  if (start < 0 || !fits) throw shapeError('Slice', [x], `range ${start}:${stop} leaves axis ${front}`)
   const length: Dim = typeof stop === 'number' ? stop - start : start === 0 ? stop : `${stop}-${start}`
   const last = typeof stop === 'number' ? stop : Number.MAX_SAFE_INTEGER
   return node('Slice', [x, int64s([start]), int64s([last]), int64s([front])], {
     shape: x.shape.map((dim, i) => (i === front ? length : dim)),
     gradient: (dy) => {
-      if (typeof size === 'string' && typeof stop === 'number') {
-        throw shapeError('Slice', [x], 'no gradient for the beginning of an axis of named size')
-      }
-      const after = typeof size === 'number' && typeof stop === 'number' ? size - stop : 0
-      const pads = [
-        ...x.shape.map((_, i) => (i === front ? start : 0)),
-        ...x.shape.map((_, i) => (i === front ? after : 0)),
-      ]
-      return [node('Pad', [dy!, int64s(pads)], { shape: x.shape, gradient: (d) => [slice(d!, front, start, end)] })]
+      const pads = [...x.shape.map((_, i) => (i === front ? int64s([start]) : none)), ...x.shape.map(() => none)]
+      if (typeof stop === 'number') pads[x.shape.length + front] = sub(sizeOf(x, front), int64s([stop]))
+      const dx = node('Pad', [dy!, concat(pads, 0)], {
+        shape: x.shape,
+        gradient: (d) => [slice(d!, front, start, end), undefined],
+      })
+      return [dx]
     },
   })
 }
 
+/** No padding. */
+const none = int64s([0])
+
 /** x stretched by broadcasting to the shape of another value. dx = dy summed back. */
 export function expandLike(x: Value, like: Value): Value {
+  const reaches = like.shape.slice(like.shape.length - x.shape.length)
+  if (x.shape.length > like.shape.length || x.shape.some((dim, i) => dim !== 1 && dim !== reaches[i])) {
+    throw shapeError('Expand', [x, like], 'the first cannot be stretched to the second')
+  }
   return node('Expand', [x, shapeOf(like)], {
     shape: like.shape,
     gradient: (dy) => [unbroadcast(dy!, x.shape), undefined],
@@ -186,8 +190,7 @@ export function repeatAxis(x: Value, axis: number, like: Value, likeAxis: number
   const from = frontAxis('Expand', like, likeAxis)
   if (x.shape[front] !== 1) throw shapeError('Expand', [x], `axis ${front} is repeated, so it must have size 1`)
   const ones = int64s(x.shape.map(() => 1))
-  const count = slice(shapeOf(like), 0, from, from + 1)
-  const target = concat([slice(ones, 0, 0, front), count, slice(ones, 0, front + 1)], 0)
+  const target = concat([slice(ones, 0, 0, front), sizeOf(like, from), slice(ones, 0, front + 1)], 0)
   return node('Expand', [x, target], {
     shape: x.shape.map((dim, i) => (i === front ? (like.shape[from] as Dim) : dim)),
     gradient: (dy) => [unbroadcast(dy!, x.shape), undefined],
@@ -199,11 +202,22 @@ export function shapeOf(x: Value): Value {
   return node('Shape', [x], { shape: [x.shape.length], dtype: 'int64', gradient: 'sizes are whole numbers' })
 }
 
-/** Zeros of a fixed shape. */
-export function zeros(shape: Shape): Value {
-  if (shape.some((dim) => typeof dim === 'string')) throw new ShapeError(`zeros: ${showShape(shape)} has a named size`)
-  return node('Expand', [scalar(0), int64s(shape as readonly number[])], {
-    shape,
-    gradient: () => [undefined, undefined],
-  })
+/** Size of x's axis (counted from the front) when the graph runs, int64 of shape (1). */
+export function sizeOf(x: Value, axis: number): Value {
+  return slice(shapeOf(x), 0, axis, axis + 1)
+}
+
+/** float32 zeros of the shape that x has when the graph runs. */
+export function zerosLike(x: Value): Value {
+  return expandLike(scalar(0), x)
+}
+
+/** x without its first `count` axes, which have size 1. dx = dy with them in front. */
+export function dropFrontAxes(x: Value, count: number): Value {
+  const axes = int64s(x.shape.slice(0, count).map((_, axis) => axis))
+  const gradient = (dy: Value | undefined) => [
+    node('Unsqueeze', [dy!, axes], { shape: x.shape, gradient: (d) => [dropFrontAxes(d!, count), undefined] }),
+    undefined,
+  ]
+  return node('Squeeze', [x, axes], { shape: x.shape.slice(count), gradient })
 }
