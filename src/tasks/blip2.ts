@@ -9,7 +9,15 @@ import { incrementalDecoder } from '../tokenizers/incremental.ts'
 import type { TextTokenizer } from '../tokenizers/tokenizer.ts'
 import type { Engine } from './engine.ts'
 import { EncodedImage, type ImageInput, imageName, isPixels } from './image.ts'
-import { answerDefaults, captionDefaults, chatDefaults, chatPrompt, questionPrompt, type Turn } from './prompts.ts'
+import {
+  answerDefaults,
+  captionDefaults,
+  chatDefaults,
+  chatPrompt,
+  generationOptions,
+  questionPrompt,
+  type Turn,
+} from './prompts.ts'
 import { type Timing, type TimingMs, timing } from './timing.ts'
 
 export interface TaskOptions extends GenerationOptions {
@@ -202,15 +210,4 @@ export function createBlip2(parts: Blip2Parts): Blip2 {
       await Promise.all([engine.dispose(), preprocessor.dispose()])
     },
   }
-}
-
-/**
- * The defaults under the caller's options, without what is not about generation. Beams give way to sampling, as the two
- * exclude each other.
- */
-function generationOptions(defaults: GenerationOptions, options: TaskOptions): GenerationOptions {
-  const { prompt, exif, signal, ...given } = options
-  const beams = options.sample && options.numBeams === undefined ? { numBeams: 1 } : {}
-  const named = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
-  return { ...defaults, ...beams, ...named }
 }

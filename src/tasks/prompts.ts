@@ -1,6 +1,7 @@
 /** What each task asks the language model, and how the answer is searched for, as published. */
 import type { GenerationOptions } from '../generation/options.ts'
 import type { Blip2Config } from '../models/config.ts'
+import type { TaskOptions } from './blip2.ts'
 
 /** LAVIS 506965b, caption_coco_*_eval.yaml (beam 5; at most 30 tokens); BLIP-2 paper, section 4.2. */
 export const captionDefaults: GenerationOptions = { numBeams: 5, lengthPenalty: 1, maxNewTokens: 30 }
@@ -10,6 +11,17 @@ export const answerDefaults: GenerationOptions = { numBeams: 5, lengthPenalty: -
 
 /** LAVIS 506965b, examples/blip2_instructed_generation.ipynb: the defaults of `generate`. */
 export const chatDefaults: GenerationOptions = { numBeams: 5, lengthPenalty: 1, maxNewTokens: 30 }
+
+/**
+ * The defaults under the caller's options, without what is not about generation. Beams give way to sampling, as the two
+ * exclude each other.
+ */
+export function generationOptions(defaults: GenerationOptions, options: TaskOptions): GenerationOptions {
+  const { prompt, exif, signal, ...given } = options
+  const beams = options.sample && options.numBeams === undefined ? { numBeams: 1 } : {}
+  const named = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+  return { ...defaults, ...beams, ...named }
+}
 
 /** BLIP-2 paper, section 4.1: "Question: {} Answer:" for OPT, "Question: {} Short answer:" for Flan-T5. */
 export function questionPrompt({ text_config }: Blip2Config, question: string): string {

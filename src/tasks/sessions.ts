@@ -77,6 +77,6 @@ function rowClass(rows: number): { name: string; size: number } {
 }
 
 /** Position numbers, which old checkpoints store beside the weights. */
-function isBuffer(name: string): boolean {
+export function isBuffer(name: string): boolean {
   return name.endsWith('position_ids')
 }

@@ -26,6 +26,13 @@ export function timing(): Timing {
   }
 }
 
+/** Of two pieces of work, one after the other. */
+export function addTimes({ total: firstTotal, ...first }: TimingMs, { total, ...second }: TimingMs): TimingMs {
+  const parts: Record<string, number> = { ...first }
+  for (const [part, milliseconds] of Object.entries(second)) parts[part] = rounded((parts[part] ?? 0) + milliseconds)
+  return { ...parts, total: rounded(firstTotal + total) }
+}
+
 function rounded(milliseconds: number): number {
   return Math.round(milliseconds * 10) / 10
 }

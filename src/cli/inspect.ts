@@ -1,0 +1,44 @@
+import type { Command } from 'commander'
+import { inspect, type Report } from './inspect/report.ts'
+import { findSubject } from './inspect/subject.ts'
+import { reportText } from './inspect/text.ts'
+import { createOutput } from './output.ts'
+
+interface Flags {
+  readonly tensors?: boolean
+  readonly json?: boolean
+}
+
+export function addInspect(program: Command): void {
+  program
+    .command('inspect')
+    .helpGroup('Models:')
+    .summary('Say what a checkpoint holds.')
+    .description(
+      'Say what a checkpoint holds: layout, tensors, types, parameters, and whether they fit its config.json.',
+    )
+    .argument('<checkpoint>', 'a folder, .safetensors file, index or config.json, or a published name')
+    .option('--tensors', 'list every tensor with type and shape (with --json they are always listed)')
+    .option('--json', 'one JSON object on one line')
+    .addHelpText(
+      'after',
+      `
+Reads headers only: no weights, no tokenizer, no download. A published name or a config.json alone is counted from the
+configuration. Exit code 1 when the file is damaged or its tensors do not fit the configuration beside it.
+
+Examples:
+  blip2 inspect ./blip2-opt-2.7b
+  blip2 inspect model-00001-of-00002.safetensors --tensors
+  blip2 inspect blip2-opt2.7b_3rdparty-zeroshot_caption --json`,
+    )
+    .action(async (source: string, { tensors = false, json }: Flags) => {
+      const inspected = inspect(source, await findSubject(source))
+      createOutput(json).result(inspected.report, reportText(inspected, tensors))
+      if (isWrong(inspected.report)) process.exitCode = 1
+    })
+}
+
+/** A BLIP-2 checkpoint that does not go with its configuration. Any other kind of checkpoint is fine as it is. */
+function isWrong({ format, fit, config_problem }: Report): boolean {
+  return fit?.fits === false || (format !== 'unknown' && config_problem !== null)
+}

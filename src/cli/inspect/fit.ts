@@ -1,0 +1,37 @@
+/** Whether the tensors of a checkpoint are those that its configuration asks for, by the rules that loading goes by. */
+import { tiedNames } from '../../models/blip2.ts'
+import { isBuffer } from '../../tasks/sessions.ts'
+import type { Listed } from './tensors.ts'
+
+export interface Fit {
+  readonly fits: boolean
+  readonly missing: readonly { readonly name: string; readonly shape: readonly number[] }[]
+  readonly misshapen: readonly {
+    readonly name: string
+    readonly shape: readonly number[]
+    readonly expected: readonly number[]
+  }[]
+  /** Of a type that weights cannot have. */
+  readonly mistyped: readonly { readonly name: string; readonly dtype: string }[]
+  /** Tensors of the file that the model does not ask for. */
+  readonly unused: readonly string[]
+}
+
+export function fit(stored: readonly Listed[], needed: readonly Listed[]): Fit {
+  const byName = new Map(stored.map((tensor) => [tensor.name, tensor]))
+  const used = new Set<string>()
+  const missing: Fit['missing'][number][] = []
+  const misshapen: Fit['misshapen'][number][] = []
+  const mistyped: Fit['mistyped'][number][] = []
+  for (const { name, shape } of needed) {
+    const names = [name, ...(tiedNames[name] ?? [])]
+    for (const one of names) used.add(one)
+    const found = names.map((one) => byName.get(one)).find((one) => one !== undefined)
+    if (!found) missing.push({ name, shape })
+    else if (!['F32', 'F16', 'BF16'].includes(found.dtype)) mistyped.push({ name, dtype: found.dtype })
+    else if (found.shape.join() !== shape.join()) misshapen.push({ name, shape: found.shape, expected: shape })
+  }
+  const unused = stored.map(({ name }) => name).filter((name) => !used.has(name) && !isBuffer(name))
+  const fits = [missing, misshapen, mistyped, unused].every((list) => list.length === 0)
+  return { fits, missing, misshapen, mistyped, unused }
+}

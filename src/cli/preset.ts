@@ -1,0 +1,33 @@
+import type { Preset } from '../models/presets.ts'
+
+/** A published model as --json prints it. */
+export function presetObject(preset: Preset): PresetObject {
+  const { name, kind, aliases, repository, licence, downloadBytes, config } = preset
+  return {
+    name,
+    kind,
+    runnable: kind === 'generation',
+    aliases,
+    repository,
+    download_bytes: downloadBytes,
+    image_size: config.vision_config.image_size,
+    licence: { weights: licence.weights, language_model: licence.languageModel },
+  }
+}
+
+export interface PresetObject {
+  readonly name: string
+  readonly kind: Preset['kind']
+  /** Whether `caption`, `vqa` and `chat` can use it. */
+  readonly runnable: boolean
+  readonly aliases: readonly string[]
+  readonly repository: string
+  readonly download_bytes: number
+  /** Pixels. */
+  readonly image_size: number
+  readonly licence: { readonly weights: string; readonly language_model: string }
+}
+
+export function licenceText({ licence: { weights, languageModel } }: Preset): string {
+  return languageModel === 'none' ? weights : `${weights}; the language model inside: ${languageModel}`
+}
