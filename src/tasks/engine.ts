@@ -2,7 +2,7 @@
 import { DataError } from '../errors.ts'
 import type { Decoder } from '../generation/decoder.ts'
 import { generate, streamGenerate } from '../generation/generate.ts'
-import type { GenerationOptions, TokenIds } from '../generation/options.ts'
+import { type GenerationOptions, type TokenIds, validateOptions } from '../generation/options.ts'
 import type { GeneratedSequence, StreamedToken } from '../generation/sequence.ts'
 import type { Blip2Config } from '../models/config.ts'
 import type { Cache, Tensor } from '../runtime/device.ts'
@@ -40,8 +40,7 @@ export function createEngine(sessions: Sessions): Engine {
   let kept: { readonly cache: Cache; image?: EncodedImage } | undefined
 
   /** A decoder over the items. A further prompt about the image of the last one continues behind its cached queries. */
-  async function openDecoder(items: readonly Prompted[], options: GenerationOptions): Promise<Decoder> {
-    checkLengths(config, items, options.maxNewTokens ?? 0)
+  async function openDecoder(items: readonly Prompted[]): Promise<Decoder> {
     const prompted = items.map(({ image, prompt }) => ({ queryEmbeds: image.queryEmbeds, prompt }))
     const single = items.length === 1 ? items[0]?.image : undefined
     if (kept?.image !== undefined && kept.image === single) {
@@ -80,7 +79,8 @@ export function createEngine(sessions: Sessions): Engine {
     async generate(items, options, signal) {
       const release = await acquire()
       try {
-        return await generate(await openDecoder(items, options), options, ids, { signal })
+        const settings = fitted(config, items, options)
+        return await generate(await openDecoder(items), settings, ids, { signal })
       } finally {
         release()
       }
@@ -89,7 +89,8 @@ export function createEngine(sessions: Sessions): Engine {
     async *stream(item, options, signal) {
       const release = await acquire()
       try {
-        return yield* streamGenerate(await openDecoder([item], options), options, ids, { signal })
+        const settings = fitted(config, [item], options)
+        return yield* streamGenerate(await openDecoder([item]), settings, ids, { signal })
       } finally {
         release()
       }
@@ -107,20 +108,24 @@ function tokenIds({ text_config }: Blip2Config): TokenIds {
   }
 }
 
-/** OPT has a position for each of a fixed number of tokens; T5 counts distances and has no such limit. */
-function checkLengths(
+/**
+ * The options with no more new tokens than the language model has positions for. OPT has a fixed number of them; T5 counts
+ * distances and has no such limit. Only a single item is cut short: in a batch, each must get what it would get alone.
+ */
+function fitted(
   { text_config, num_query_tokens }: Blip2Config,
   items: readonly Prompted[],
-  newTokens: number,
-): void {
-  if (text_config.model_type !== 'opt') return
+  options: GenerationOptions,
+): GenerationOptions {
+  if (text_config.model_type !== 'opt') return options
   const most = text_config.max_position_embeddings
-  for (const { prompt } of items) {
-    const needed = num_query_tokens + prompt.length + newTokens
-    if (needed <= most) continue
-    throw new DataError(
-      `prompt: ${prompt.length} tokens, with ${num_query_tokens} for the image and ${newTokens} new ones ${needed}; ` +
-        `the language model reads at most ${most}; shorten the prompt`,
-    )
-  }
+  const longest = Math.max(...items.map(({ prompt }) => prompt.length))
+  const room = most - num_query_tokens - longest
+  const { maxNewTokens, minNewTokens } = validateOptions(options)
+  if (maxNewTokens <= room) return options
+  if (items.length === 1 && room >= Math.max(1, minNewTokens)) return { ...options, maxNewTokens: room }
+  throw new DataError(
+    `prompt: ${longest} tokens, and ${num_query_tokens} for the image; the language model reads at most ${most}, ` +
+      `which leaves ${Math.max(0, room)} new tokens; shorten the prompt or ask for fewer`,
+  )
 }

@@ -128,8 +128,17 @@ test('an unusable question or prompt is a DataError', async () => {
   await assert.rejects(model.answer(scene, '  '), DataError)
   await assert.rejects(
     model.generate(scene, { prompt: 'red '.repeat(50) }),
-    (error: Error) => error instanceof DataError && /reads at most 40; shorten the prompt/.test(error.message),
+    (error: Error) =>
+      error instanceof DataError && /reads at most 40, which leaves 0 new tokens; shorten/.test(error.message),
   )
+})
+
+test('a text ends where the language model has no more positions', async () => {
+  const prompt = 'red '.repeat(12)
+  const [text] = await model.generate(scene, { prompt, maxNewTokens: 500, numBeams: 2 })
+  assert.ok(text)
+  // A batch must not change what its items get alone, so it is refused instead.
+  await assert.rejects(model.captionBatch(colours, { prompt, maxNewTokens: 500 }), /ask for fewer/)
 })
 
 test('a 10 ms timer keeps ticking while captions are made', async () => {
