@@ -27,6 +27,8 @@ export interface StoredParams {
 export interface StoredParamsOptions {
   /** Other names that a weight may be stored under (tied weights, older files), tried in order. */
   readonly aliases?: Readonly<Record<string, readonly string[]>>
+  /** Weights that were computed from the stored ones and take their place. */
+  readonly replaced?: ReadonlyMap<string, Float32Array>
   /** Tensors of the file that the model does not need. */
   readonly unused?: (name: string) => boolean
 }
@@ -43,6 +45,8 @@ export function storedParams(
   const params = paramsFrom((name, shape): WeightData | undefined => {
     const names = [name, ...(options.aliases?.[name] ?? [])]
     for (const one of names) used.add(one)
+    const values = options.replaced?.get(name)
+    if (values) return { kind: 'memory', values }
     const tensor = names.map((one) => tensors.get(one)).find((one) => one !== undefined)
     if (!tensor) {
       problems.push(`${name} ${showShape(shape)} is missing`)

@@ -9,13 +9,11 @@ import { type LoadOptions, loadBlip2 } from './node-load.ts'
 export async function inferenceModel(
   name: string,
   image: ImageInput,
-  options: LoadOptions & TaskOptions = {},
+  options: { readonly load?: LoadOptions; readonly task?: TaskOptions } = {},
 ): Promise<{ pred_caption: string }> {
-  const { device, threads, revision, token, offline, endpoint, batch, cacheDir, onProgress, onNotice, ...task } =
-    options
-  const model = await loadBlip2(name, options)
+  const model = await loadBlip2(name, options.load)
   try {
-    const { pred_caption } = await model.caption(image, task)
+    const { pred_caption } = await model.caption(image, options.task)
     return { pred_caption }
   } finally {
     await model.dispose()

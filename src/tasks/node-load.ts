@@ -17,6 +17,7 @@ import { loadTokenizer } from '../tokenizers/node.ts'
 import { activationBytes } from './activations.ts'
 import { type Blip2, createBlip2 } from './blip2.ts'
 import { createEngine } from './engine.ts'
+import { atImageSize } from './image-size.ts'
 import { createSessions } from './sessions.ts'
 
 /** A long step of loading: bytes done and in all. */
@@ -29,6 +30,8 @@ export interface LoadProgress {
 export interface LoadOptions
   extends DeviceOptions,
     Pick<DownloadOptions, 'revision' | 'token' | 'offline' | 'endpoint'> {
+  /** Pixels of a side of the square that images are resized to. Default: that of the published name, else of config.json. */
+  readonly imageSize?: number
   /** Images in the largest batch that will be asked for; for the memory plan. Default 1. */
   readonly batch?: number
   /** Where half precision weights are widened to, once. Default `BLIP2_CACHE`, else the system's cache folder. */
@@ -59,7 +62,7 @@ export async function loadBlip2(source: string, options: LoadOptions = {}): Prom
   signal?.throwIfAborted()
 
   const folder = (await stat(path)).isDirectory() ? path : dirname(path)
-  const config = await readConfig(folder)
+  const fileConfig = await readConfig(folder)
   const stored = await openCheckpoint(path)
   const tokenizer = await loadTokenizer(folder)
   const checkpoint = await float32Checkpoint(stored, {
@@ -67,11 +70,13 @@ export async function loadBlip2(source: string, options: LoadOptions = {}): Prom
     onProgress: (progress) => options.onProgress?.({ step: 'widen', ...progress }),
     ...(signal && { signal }),
   })
+  const size = options.imageSize ?? preset?.config.vision_config.image_size ?? fileConfig.vision_config.image_size
+  const { config, replaced } = await atImageSize(fileConfig, checkpoint, size)
   const slow = checkMemory(config, checkpoint, options)
 
   const device = await openDevice(options)
   try {
-    const engine = createEngine(createSessions(device, config, checkpoint.tensors))
+    const engine = createEngine(createSessions(device, config, checkpoint.tensors, replaced))
     const reading = readAhead(slow ? [] : checkpoint.files.map((file) => file.path))
     return createBlip2({
       name: source,

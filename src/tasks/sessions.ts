@@ -18,15 +18,17 @@ export interface Sessions {
 }
 
 /**
- * Builds the graphs and checks every tensor of the checkpoint against them; reads no weights.
+ * Builds the graphs and checks every tensor of the checkpoint against them; reads no weights. `replaced` are weights that take the
+ * place of stored ones.
  * @throws CheckpointError for missing, unused and misshapen tensors.
  */
 export function createSessions(
   device: Device,
   config: Blip2Config,
   tensors: ReadonlyMap<string, StoredTensor>,
+  replaced: ReadonlyMap<string, Float32Array> = new Map(),
 ): Sessions {
-  const { params, check } = storedParams(tensors, { aliases: tiedNames, unused: isBuffer })
+  const { params, check } = storedParams(tensors, { aliases: tiedNames, replaced, unused: isBuffer })
   const graphs = {
     image: imageGraph(params, config),
     prompt: promptGraph(params, config),

@@ -65,8 +65,16 @@ test('half precision files give the captions of their own weights written as flo
   }
 })
 
+test('another image size resizes the position embeddings', async () => {
+  const model = await loadBlip2(demo, { imageSize: 42 })
+  assert.equal(model.config.vision_config.image_size, 42)
+  assert.equal(typeof (await model.caption(scene)).pred_caption, 'string')
+  await model.dispose()
+  await assert.rejects(loadBlip2(demo, { imageSize: 40 }), /multiple of the patch size, 7 pixels, found 40/)
+})
+
 test('inferenceModel captions one image as in the published README', async () => {
-  const { pred_caption } = await inferenceModel(demo, scene, { threads: 1, maxNewTokens: 6 })
+  const { pred_caption } = await inferenceModel(demo, scene, { load: { threads: 1 }, task: { maxNewTokens: 6 } })
   assert.equal(typeof pred_caption, 'string')
 })
 
