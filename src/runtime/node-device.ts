@@ -30,6 +30,9 @@ export class CpuDevice implements Device {
 
   /** Starts the thread and loads ONNX Runtime in it. */
   static async open(options: WorkerOptions): Promise<CpuDevice> {
+    // Since 1.29 ONNX Runtime reports its use to its maker unless told not to; and while it prepares that report, it overflows its
+    // stack on a command line of some 25,000 characters (`blip2 caption *.jpg`). It asks the process, not the thread's copy.
+    process.env.ORT_DISABLE_TELEMETRY ??= '1'
     const device = new CpuDevice(options)
     await device.channel.call('device cpu', 'ready', [])
     return device
