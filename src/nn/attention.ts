@@ -13,6 +13,7 @@ export interface AttentionOptions {
  * softmax(q·kᵀ·scale + bias)·v for each head (Vaswani et al. 2017, section 3.2).
  * Sequence first, as everywhere in this package: q (tokens, batch, size), k and v (keys, batch, size) → (tokens, batch, size).
  * Keys and values of earlier tokens then are simply earlier rows, and the fused form needs no transposition of them.
+ * At least one token and one key: ONNX Runtime 1.30 ends the process (SIGFPE) in such a product of no rows.
  */
 export function attention(q: Value, k: Value, v: Value, options: AttentionOptions): Value {
   const [tokens, batch, size] = q.shape as [Dim, Dim, number]
