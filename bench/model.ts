@@ -4,29 +4,15 @@
  *   node build/bench/model.js FOLDER [FIGURE...]      figures: see below, all by default
  */
 import { readFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { openCheckpoint } from '../src/checkpoints/node.ts'
-import { readAhead } from '../src/checkpoints/node-read-ahead.ts'
 import { decodeImage } from '../src/images/node.ts'
 import { pixelValues } from '../src/images/preprocess.ts'
-import { parseBlip2Config } from '../src/models/config.ts'
-import { openDevice } from '../src/runtime/node.ts'
 import { createDecoder } from '../src/tasks/decoder.ts'
-import { createEngine } from '../src/tasks/engine.ts'
 import type { EncodedImage } from '../src/tasks/image.ts'
-import { float32 } from '../src/tasks/layout.ts'
-import { createSessions } from '../src/tasks/sessions.ts'
 import { memoryBandwidth } from './bandwidth.ts'
+import { best, image, openModel, say } from './open.ts'
 
 const [folder = '.cache/bench-checkpoint', ...wanted] = process.argv.slice(2)
-const image = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'examples', 'demo', 'scene.png')
-
-const config = parseBlip2Config(JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')), 'config.json')
-const checkpoint = await openCheckpoint(folder)
-const device = await openDevice()
-const sessions = createSessions(device, config, checkpoint.tensors)
-const engine = createEngine(sessions)
+const { config, checkpoint, device, sessions, engine, queryEmbeds, reading } = await openModel(folder)
 const size = config.vision_config.image_size
 
 /** A prompt of four tokens: with the 32 queries a prefix of 36, as in the peer script. */
@@ -48,7 +34,6 @@ const figures: Record<string, () => Promise<void>> = {
 
   /** Prefill, then steps of one branch and of five, with the weight bytes that a step reads over the bandwidth. */
   async decode() {
-    const queryEmbeds = await someQueries()
     const weightBytes = languageModelBytes()
     const rate = await memoryBandwidth()
     say('memory bandwidth (read)', { gbPerSecond: rate / 1e9 })
@@ -89,7 +74,6 @@ const figures: Record<string, () => Promise<void>> = {
   },
 }
 
-const reading = readAhead(checkpoint.files.map((file) => file.path))
 if (!wanted.includes('start')) await reading.done
 for (const name of wanted.length > 0 ? wanted : Object.keys(figures)) {
   const figure = figures[name]
@@ -99,12 +83,6 @@ for (const name of wanted.length > 0 ? wanted : Object.keys(figures)) {
 await reading.stop()
 await device.dispose()
 
-async function someQueries() {
-  const size = config.text_config.model_type === 'opt' ? config.text_config.hidden_size : config.text_config.d_model
-  const values = new Float32Array(config.num_query_tokens * size).map((_, i) => Math.sin(i))
-  return float32(values, [config.num_query_tokens, 1, size])
-}
-
 function languageModelBytes(): number {
   let bytes = 0
   for (const { name, length } of checkpoint.tensors.values()) {
@@ -113,25 +91,8 @@ function languageModelBytes(): number {
   return bytes
 }
 
-/** One warm-up, then the best of a few: the peer script's way. */
-async function best(runs: number, work: () => Promise<unknown>): Promise<number> {
-  await work()
-  let least = Number.POSITIVE_INFINITY
-  for (let i = 0; i < runs; i++) {
-    const start = performance.now()
-    await work()
-    least = Math.min(least, performance.now() - start)
-  }
-  return least
-}
-
 function memory(): { anonymousGb: number; mappedGb: number } {
   const status = readFileSync('/proc/self/status', 'utf8')
   const kilobytes = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? Number.NaN)
   return { anonymousGb: (kilobytes('RssAnon') * 1024) / 1e9, mappedGb: (kilobytes('RssFile') * 1024) / 1e9 }
-}
-
-function say(figure: string, values: Record<string, number | undefined>): void {
-  const rounded = Object.entries(values).map(([key, value]) => [key, value && Math.round(value * 100) / 100])
-  console.log(JSON.stringify({ peer: 'blip2', figure, ...Object.fromEntries(rounded) }))
 }

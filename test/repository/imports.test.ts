@@ -18,7 +18,7 @@ const allowed: Record<string, readonly string[]> = {
   runtime: ['graph'],
   generation: [],
   tasks: ['graph', 'models', 'nn', 'checkpoints', 'runtime', 'images', 'tokenizers', 'generation'],
-  cli: ['graph', 'models', 'nn', 'checkpoints', 'runtime', 'images', 'tokenizers', 'generation', 'tasks'],
+  cli: ['graph', 'models', 'nn', 'checkpoints', 'runtime', 'images', 'tokenizers', 'generation', 'metrics', 'tasks'],
 }
 
 const sourceFiles = readdirSync(join(repositoryRoot, 'src'), { recursive: true, encoding: 'utf8' })
