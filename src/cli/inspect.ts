@@ -1,6 +1,5 @@
 import type { Command } from 'commander'
 import { inspect, type Report } from './inspect/report.ts'
-import { findSubject } from './inspect/subject.ts'
 import { reportText } from './inspect/text.ts'
 import { createOutput } from './output.ts'
 
@@ -32,6 +31,7 @@ Examples:
   blip2 inspect blip2-opt2.7b_3rdparty-zeroshot_caption --json`,
     )
     .action(async (source: string, { tensors = false, json }: Flags) => {
+      const { findSubject } = await import('./inspect/subject.ts') // late, as in model.ts
       const inspected = inspect(source, await findSubject(source))
       createOutput(json).result(inspected.report, reportText(inspected, tensors))
       if (isWrong(inspected.report)) process.exitCode = 1
