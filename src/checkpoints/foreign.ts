@@ -5,8 +5,8 @@ export function foreignFormat(prefix: Uint8Array): string | undefined {
   const text = String.fromCharCode(...prefix.subarray(0, 8))
   if (text.startsWith('version '))
     return 'a Git LFS pointer instead of the data; run `git lfs pull`, or give the name so that it is downloaded'
-  if (text.startsWith('PK\x03\x04') || text.startsWith('\x80\x02') || text.startsWith('\x80\x04'))
-    return 'a PyTorch pickle (.bin, .pt, .pth); use the .safetensors files of the same model'
+  if (['\x80\x02', '\x80\x03', '\x80\x04', '\x80\x05'].some((start) => text.startsWith(start)))
+    return 'a Python pickle that is not of torch.save; use the .safetensors files of the same model'
   if (/^\s*</.test(text)) return 'an HTML or XML page; download the file itself'
   if (text.startsWith('GGUF')) return 'a GGUF file; use the .safetensors files of the same model'
   if (text.startsWith('\x89HDF')) return 'an HDF5 file; use the .safetensors files of the same model'

@@ -1,8 +1,10 @@
 /** Checkpoints on disk. Opening reads headers only; the data stays where it is until a tensor is read, or for ever. */
-import { type FileHandle, open, readdir, readFile, realpath, stat } from 'node:fs/promises'
+import { open, readdir, readFile, realpath, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { CheckpointError } from '../errors.ts'
 import { fileError } from './node-errors.ts'
+import { readFully } from './node-read.ts'
+import { readTorch } from './node-torch.ts'
 import {
   type Checkpoint,
   type Header,
@@ -14,16 +16,22 @@ import {
   type StoredTensor,
 } from './safetensors.ts'
 import { joinShards, parseIndex } from './shards.ts'
+import { torchForm, torchPrefixLength } from './torch.ts'
 import { widenBfloat16, widenFloat16 } from './widen.ts'
 
 export { writeSafetensors } from './node-write.ts'
 
-const singleFile = 'model.safetensors'
-const indexFile = 'model.safetensors.index.json'
+/** What a folder is searched for; the first that is there wins, as in transformers. */
+const folderFiles = [
+  'model.safetensors',
+  'model.safetensors.index.json',
+  'pytorch_model.bin',
+  'pytorch_model.bin.index.json',
+]
 
 /**
- * Opens a .safetensors file, an index of shards (.json), or a folder that has model.safetensors or model.safetensors.index.json (the
- * first wins if it has both, as in transformers). Throws CheckpointError for anything missing, damaged or hostile.
+ * Opens a .safetensors file, a file of `torch.save` (.pth, .bin; told by its content), an index of shards (.json), or a folder that has
+ * one of `folderFiles`. Nothing in a file is executed. Throws CheckpointError for anything missing, damaged or hostile.
  */
 export async function openCheckpoint(path: string): Promise<Checkpoint> {
   try {
@@ -111,13 +119,13 @@ export async function readBytes({ file, name, offset, length }: StoredTensor): P
 
 async function fileInFolder(folder: string): Promise<string> {
   const names = (await readdir(folder)).sort()
-  for (const name of [singleFile, indexFile]) if (names.includes(name)) return join(folder, name)
+  for (const name of folderFiles) if (names.includes(name)) return join(folder, name)
   const others = names.filter((name) => /\.(safetensors|bin|pth?|gguf|onnx)$/.test(name)).slice(0, 5)
   const found = others.length === 0 ? 'no weights' : others.join(', ')
-  const advice = others.some((name) => name.endsWith('.safetensors'))
+  const advice = others.some((name) => /\.(safetensors|bin|pth?)$/.test(name))
     ? 'name the file itself'
     : 'download the .safetensors files of the model'
-  throw new CheckpointError(`${folder}: expected ${singleFile} or ${indexFile}, found ${found}; ${advice}`)
+  throw new CheckpointError(`${folder}: expected ${folderFiles.join(' or ')}, found ${found}; ${advice}`)
 }
 
 async function openFile(path: string): Promise<Checkpoint> {
@@ -152,9 +160,11 @@ async function readHeader(path: string): Promise<{ header: Header; place: Header
   const handle = await open(path)
   try {
     const place = { where: path, file: await realpath(path), size: (await handle.stat()).size }
-    const prefix = new Uint8Array(Math.min(prefixLength, place.size))
-    await readFully(handle, prefix, 0)
-    const bytes = new Uint8Array(headerLength(prefix, place))
+    const start = new Uint8Array(Math.min(torchPrefixLength, place.size))
+    await readFully(handle, start, 0)
+    const form = torchForm(start)
+    if (form !== undefined) return { header: await readTorch(handle, place, form), place }
+    const bytes = new Uint8Array(headerLength(start.subarray(0, prefixLength), place))
     await readFully(handle, bytes, prefixLength)
     return { header: parseHeader(bytes, place), place }
   } finally {
@@ -167,15 +177,4 @@ async function fileSize(path: string): Promise<number> {
   const found = await stat(path)
   if (!found.isFile()) throw new CheckpointError(`${path}: expected a file`)
   return found.size
-}
-
-/** Fills `bytes` from `position`; returns how many there were. One read is at most 1 GiB: the system calls stop at 2. */
-async function readFully(handle: FileHandle, bytes: Uint8Array, position: number): Promise<number> {
-  let done = 0
-  while (done < bytes.length) {
-    const { bytesRead } = await handle.read(bytes, done, Math.min(bytes.length - done, 2 ** 30), position + done)
-    if (bytesRead === 0) break
-    done += bytesRead
-  }
-  return done
 }

@@ -1,5 +1,5 @@
 /**
- * Checkpoints in several files: `model.safetensors.index.json` says which file has which tensor.
+ * Checkpoints in several files: `model.safetensors.index.json` (or `pytorch_model.bin.index.json`) says which file has which tensor.
  *
  *     {"metadata": {"total_size": 7489803136}, "weight_map": {"query_tokens": "model-00001-of-00002.safetensors", …}}
  *
@@ -27,7 +27,7 @@ export function parseIndex(text: string, where: string): WeightMap {
     })
   })
   readEnd(cursor)
-  if (!found) throw new CheckpointError(`${where}: weight_map is missing; is this an index of safetensors files?`)
+  if (!found) throw new CheckpointError(`${where}: weight_map is missing; is this the index of a checkpoint?`)
   if (weightMap.size === 0) throw new CheckpointError(`${where}: weight_map is empty`)
   return weightMap
 }
@@ -39,8 +39,8 @@ export function parseIndex(text: string, where: string): WeightMap {
 function checkShardName(file: string, where: string): void {
   const leaves = /^[/\\]|^[A-Za-z]:|\0/.test(file) || file.split(/[/\\]/).includes('..')
   if (leaves) throw new CheckpointError(`${where}: ${shown(file)} leaves the folder of the index`)
-  if (!file.endsWith('.safetensors'))
-    throw new CheckpointError(`${where}: expected the name of a .safetensors file, found ${shown(file)}`)
+  if (!/\.(safetensors|bin)$/.test(file))
+    throw new CheckpointError(`${where}: expected the name of a .safetensors or .bin file, found ${shown(file)}`)
 }
 
 /** Joins the headers of all shards (file name → header), which must hold the tensors of the index, no more, no fewer, none twice. */

@@ -129,7 +129,10 @@ test('indexes that do not fit their shards', async (t) => {
   await refused(shards(t, { a: two, b: one }), /"a": expected in two\.safetensors, it is in one\.safetensors/)
   await refused(shards(t, { c: one }), /"a" is in one\.safetensors and not in the index/)
   await refused(shards(t, { a: one, b: 'three.safetensors' }), /index\.json: shard three\.safetensors: no such file/)
-  await refused(shards(t, { a: one, b: 'model.bin' }), /expected the name of a \.safetensors file, found "model\.bin"/)
+  await refused(
+    shards(t, { a: one, b: 'model.onnx' }),
+    /expected the name of a \.safetensors or \.bin file, found "model\.onnx"/,
+  )
   await refused(shards(t, {}), /weight_map is empty/)
   await refused(shards(t, ['a']), /expected an object/)
   await refused(shards(t, { a: 1 }), /expected a string/)
@@ -147,12 +150,17 @@ test('indexes that do not fit their shards', async (t) => {
 test('paths without a checkpoint', async (t) => {
   const folder = temporaryFolder(t)
   await refused(join(folder, 'none'), /none: no such file or folder/)
-  await refused(folder, /expected model\.safetensors or model\.safetensors\.index\.json, found no weights; download/)
-  put(folder, 'pytorch_model.bin', 'PK\x03\x04....')
-  await refused(folder, /found pytorch_model\.bin; download the \.safetensors files/)
-  await refused(join(folder, 'pytorch_model.bin'), /found a PyTorch pickle/)
+  await refused(
+    folder,
+    /expected model\.safetensors or .* or pytorch_model\.bin\.index\.json, found no weights; download/,
+  )
+  put(folder, 'model.onnx', '')
+  await refused(folder, /found model\.onnx; download the \.safetensors files/)
+  put(folder, 'pickle.pth', Buffer.from('\x80\x04}q\0(X\x01\0\0\0au.', 'latin1'))
+  await refused(folder, /found model\.onnx, pickle\.pth; name the file itself/)
+  await refused(join(folder, 'pickle.pth'), /found a Python pickle that is not of torch\.save/)
   put(folder, 'model.fp16.safetensors', '')
-  await refused(folder, /found model\.fp16\.safetensors, pytorch_model\.bin; name the file itself/)
+  await refused(folder, /found model\.fp16\.safetensors, model\.onnx, pickle\.pth; name the file itself/)
   symlinkSync('loop.safetensors', join(folder, 'loop.safetensors'))
   await refused(join(folder, 'loop.safetensors'), /symbolic links that lead in a circle/)
   mkdirSync(join(folder, 'model.safetensors'))

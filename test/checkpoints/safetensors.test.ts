@@ -77,7 +77,7 @@ const refused: [string, Uint8Array, RegExp][] = [
   ['a header of 2^64 - 1 bytes', new Uint8Array(16).fill(255), /header of 18446744073709551615 bytes/],
   ['no header', new Uint8Array(8), /header: character 0: expected an opening brace, found the end/],
   ['a Git LFS pointer', Buffer.from('version https://git-lfs.github.com/spec/v1\n'), /Git LFS pointer.*git lfs pull/],
-  ['a PyTorch file', Buffer.from('PK\x03\x04\x00\x00\x08\x08'), /found a PyTorch pickle.*use the \.safetensors files/],
+  ['a pickle', Buffer.from('\x80\x02}q\x00(X\x01', 'latin1'), /found a Python pickle .*use the \.safetensors files/],
   ['a web page', Buffer.from('<!DOCTYPE html>'), /HTML or XML page/],
   ['not UTF-8', safetensorsBytes('{"\u0000"', 0).fill(0xff, 10, 11), /expected UTF-8 text/],
   ['not JSON', safetensorsBytes('{"a"', 0), /header: character 4: expected a colon, found the end/],
