@@ -1,0 +1,143 @@
+/**
+ * The package as its users get it: packed, installed into an empty folder, run. `npm test` builds `dist` before; what is packed is
+ * what is there. Needs the npm registry (or its cache) for the dependencies.
+ */
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { promisify } from 'node:util'
+import { repositoryRoot } from '../support/paths.ts'
+
+/** What `import { … } from 'blip2'` offers. A change here is a change for every user: note it in the changelog. */
+const publicNames = [
+  'Blip2Error',
+  'CheckpointError',
+  'ConfigError',
+  'DataError',
+  'GradientError',
+  'SessionError',
+  'ShapeError',
+  'findPreset',
+  'inferenceModel',
+  'loadBlip2',
+  'presets',
+]
+
+const publicTypes = [
+  'Answer',
+  'Blip2',
+  'Blip2Config',
+  'Caption',
+  'Chat',
+  'EncodedImage',
+  'GeneratedText',
+  'GenerationOptions',
+  'ImageInput',
+  'LoadOptions',
+  'LoadProgress',
+  'Preset',
+  'RgbImage',
+  'TaskOptions',
+  'TimingMs',
+]
+
+interface Packed {
+  readonly filename: string
+  /** Bytes of the tarball, and of its files. */
+  readonly size: number
+  readonly unpackedSize: number
+  readonly files: readonly { readonly path: string }[]
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'blip2-package-'))
+const project = join(folder, 'project')
+let packed: Packed
+
+/** Standard output of a command that must succeed. */
+async function run(command: string, args: readonly string[], cwd: string): Promise<string> {
+  // Not the variables of the `npm test` that this may run under.
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^npm_(?!config_)|^INIT_CWD$/.test(name)),
+  )
+  const { stdout } = await promisify(execFile)(command, args, { cwd, env, maxBuffer: 2 ** 24 })
+  return stdout
+}
+
+before(async () => {
+  assert.ok(existsSync(join(repositoryRoot, 'dist', 'cli', 'main.js')), 'no dist: run `npm run build` first')
+  packed = JSON.parse(await run('npm', ['pack', '--json', '--pack-destination', folder], repositoryRoot))[0]
+  mkdirSync(project)
+  writeFileSync(join(project, 'package.json'), '{ "name": "project", "private": true, "type": "module" }')
+  const tarball = join(folder, packed.filename)
+  await run('npm', ['install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', tarball], project)
+  cpSync(join(repositoryRoot, 'examples', 'demo'), join(project, 'demo'), { recursive: true })
+})
+after(() => rmSync(folder, { recursive: true, force: true }))
+
+test('the tarball has the compiled sources and the documents, nothing else', () => {
+  const paths = packed.files.map(({ path }) => path)
+  for (const path of ['LICENSE', 'README.md', 'package.json', 'dist/index.js', 'dist/index.d.ts', 'dist/cli/main.js']) {
+    assert.ok(paths.includes(path), path)
+  }
+  const documents = /^(LICENSE|README\.md|CHANGELOG\.md|FEATURES\.md|package\.json)$/
+  const unexpected = paths.filter((path) => !documents.test(path) && !isCompiled(path))
+  assert.deepEqual(unexpected, [], 'not compiled from src (an old dist? `rm -r dist` and build again)')
+  assert.ok(packed.size < 400_000, `${packed.size} bytes`)
+  assert.ok(packed.unpackedSize < 1_500_000, `${packed.unpackedSize} bytes unpacked`)
+})
+
+/** dist/a/b.js or .d.ts of a source that is still there. */
+function isCompiled(path: string): boolean {
+  const source = /^dist\/(.+)\.(?:js|d\.ts)$/.exec(path)?.[1]
+  return source !== undefined && existsSync(join(repositoryRoot, 'src', `${source}.ts`))
+}
+
+test('npx blip2 in the folder where it was installed', async () => {
+  const { version } = JSON.parse(readFileSync(join(repositoryRoot, 'package.json'), 'utf8'))
+  assert.equal(await run('npx', ['blip2', '--version'], project), `${version}\n`)
+  const caption = ['blip2', 'caption', 'demo/scene.png', '--model', 'demo/tiny-blip2', '--json']
+  const { image, pred_caption } = JSON.parse(await run('npx', caption, project))
+  assert.equal(image, 'demo/scene.png')
+  assert.notEqual(pred_caption, '')
+})
+
+test('the library: its public names, and a caption', async () => {
+  const script = `
+    import * as blip2 from 'blip2'
+    const { pred_caption } = await blip2.inferenceModel('demo/tiny-blip2', 'demo/scene.png')
+    console.log(JSON.stringify({ names: Object.keys(blip2), pred_caption }))`
+  writeFileSync(join(project, 'use.js'), script)
+  const { names, pred_caption } = JSON.parse(await run('node', ['use.js'], project))
+  assert.deepEqual(names, publicNames)
+  assert.notEqual(pred_caption, '')
+})
+
+test('the types: a strict TypeScript project compiles against them', async () => {
+  const program = `
+    import { ${publicTypes.map((name) => `type ${name}`).join(', ')}, loadBlip2 } from 'blip2'
+    export type All = [${publicTypes.join(', ')}]
+    const model: Blip2 = await loadBlip2('demo/tiny-blip2', { signal: AbortSignal.timeout(1000) })
+    const { pred_caption }: Caption = await model.caption('demo/scene.png', { numBeams: 1 })
+    for await (const piece of model.stream(new URL('https://example.org/a.jpg'))) piece.toUpperCase()
+    // @ts-expect-error: an option that does not exist
+    await model.caption('demo/scene.png', { maxLength: 20 })
+    pred_caption.toUpperCase()`
+  writeFileSync(join(project, 'use.ts'), program)
+  const options = [
+    '--noEmit',
+    '--strict',
+    '--target',
+    'es2023',
+    '--module',
+    'nodenext',
+    '--types',
+    'node',
+    '--typeRoots',
+    join(repositoryRoot, 'node_modules', '@types'),
+  ]
+  const tsc = join(repositoryRoot, 'node_modules', 'typescript', 'bin', 'tsc')
+  await run('node', [tsc, ...options, 'use.ts'], project).catch((error) => assert.fail(error.stdout))
+})
