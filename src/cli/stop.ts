@@ -32,8 +32,10 @@ export function stopSignal(): AbortSignal {
     })
   }
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-    controller.abort(new Stopped('nobody reads the results', 0))
+    if (error.code === 'EPIPE') return controller.abort(new Stopped('nobody reads the results', 0))
+    process.stderr.write(`error: standard output: ${error.message}\n`) // a full disk
+    process.exitCode = 1
+    controller.abort(new Stopped(error.message, 1))
   })
   process.stderr.on('error', () => {}) // nowhere to say it
   return controller.signal
