@@ -1,8 +1,7 @@
 /** The table of tensors of a `.pth` or `.bin` file. The data is left where it is: what is read is the pickle and the way to the storages. */
-import type { FileHandle } from 'node:fs/promises'
 import { CheckpointError } from '../errors.ts'
 import { shown } from './json.ts'
-import { readFully } from './node-read.ts'
+import { type Readable, readFully } from './node-read.ts'
 import { readPickle } from './pickle.ts'
 import type { PickleValue, TorchStorage } from './pickle-values.ts'
 import type { Header, HeaderPlace } from './safetensors.ts'
@@ -23,7 +22,7 @@ interface TorchFile {
  * Reads the table. Names are those in the state dict; `metadata.wrapper` says where it was found (`model`, `state_dict`), if not at the
  * top. Tensors that share a storage (tied weights) point at the same bytes. Throws CheckpointError.
  */
-export async function readTorch(handle: FileHandle, place: HeaderPlace, form: 'zip' | 'legacy'): Promise<Header> {
+export async function readTorch(handle: Readable, place: HeaderPlace, form: 'zip' | 'legacy'): Promise<Header> {
   const file = form === 'zip' ? await openZip(handle, place) : await openLegacy(handle, place)
   const { tensors, wrapper } = findStateDict(file.value, file.where)
   const spans = new Map<TorchStorage, StorageSpan>()
@@ -35,7 +34,7 @@ export async function readTorch(handle: FileHandle, place: HeaderPlace, form: 'z
   return { tensors: stored, metadata: { format: `torch ${form}`, ...(wrapper !== '' && { wrapper }) } }
 }
 
-async function openZip(handle: FileHandle, place: HeaderPlace): Promise<TorchFile> {
+async function openZip(handle: Readable, place: HeaderPlace): Promise<TorchFile> {
   const tailLength = Math.min(zipTailLength, place.size)
   const directory = findDirectory(await read(handle, place.size - tailLength, tailLength, place), place)
   const entries = readDirectory(await read(handle, directory.offset, directory.length, place), directory, place)
@@ -69,7 +68,7 @@ async function openZip(handle: FileHandle, place: HeaderPlace): Promise<TorchFil
   }
 }
 
-async function openLegacy(handle: FileHandle, place: HeaderPlace): Promise<TorchFile> {
+async function openLegacy(handle: Readable, place: HeaderPlace): Promise<TorchFile> {
   const start = await read(handle, 0, Math.min(maxPickleLength, place.size), place)
   const { value, storages } = readLegacy(start, place)
   return { value, where: place.where, locate }
@@ -88,7 +87,7 @@ async function openLegacy(handle: FileHandle, place: HeaderPlace): Promise<Torch
 }
 
 async function read(
-  handle: FileHandle,
+  handle: Readable,
   position: number,
   length: number,
   { where, size }: HeaderPlace,
