@@ -33,8 +33,8 @@ export interface PickleHost {
 
 export type Fail = (message: string) => CheckpointError
 
-/** Most instructions. A state dict has some 50 for each tensor, a training checkpoint of BLIP-2 less than a million. */
-const maxInstructions = 4_000_000
+/** Most instructions: 30 for each of 30,000 tensors. Each may cost some 250 bytes of memory (an empty dict), so this bounds that too. */
+const maxInstructions = 1_000_000
 
 /** Most tuples, lists and dicts that are open at once; honest files have less than ten. */
 const maxOpen = 500

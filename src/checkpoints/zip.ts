@@ -49,8 +49,8 @@ const end = { signature: 0x06054b50, length: 22 }
 /** Bytes at the end of a file that have the end records: the comment is the last, and at most 65,535 bytes. */
 export const zipTailLength = 0xffff + end.length + zip64Locator.length + zip64End.length
 
-/** Largest directory, in bytes: some hundred thousand files. */
-const maxDirectoryLength = 2 ** 26
+/** Largest directory, in bytes: more than a hundred thousand files. */
+const maxDirectoryLength = 2 ** 24
 
 /** Finds the directory by the last bytes of the file (`zipTailLength`, or all of a shorter one). */
 export function findDirectory(tail: Uint8Array, place: ZipPlace): ZipDirectory {

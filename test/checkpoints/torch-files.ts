@@ -45,13 +45,17 @@ export interface TensorSpec {
 
 const { call, dict, global, int, no, text, tuple, whole } = pickled
 
+/** A storage outside the pickle. */
+export function storage(type: Piece, key: string, size: number): Piece {
+  return Buffer.concat([tuple(text('storage'), type, text(key), text('cpu'), int(size)), ascii('Q')])
+}
+
 /** A float tensor (2) that is all of storage 0, unless told otherwise. */
 export function tensor(spec: TensorSpec = {}): Piece {
   const { key = '0', type = 'FloatStorage', size = 2, offset = 0, shape = [2], strides = [1] } = spec
-  const storage = tuple(text('storage'), global('torch', type), text(key), text('cpu'), int(size))
   return call(
     global('torch._utils', '_rebuild_tensor_v2'),
-    Buffer.concat([storage, ascii('Q')]),
+    storage(global('torch', type), key, size),
     int(offset),
     tuple(...shape.map(int)),
     tuple(...strides.map(int)),

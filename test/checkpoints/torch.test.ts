@@ -7,6 +7,7 @@ import { openCheckpoint, readBytes, readTensor } from '../../src/checkpoints/nod
 import type { Checkpoint } from '../../src/checkpoints/safetensors.ts'
 import { referenceDir, repositoryRoot } from '../support/paths.ts'
 import { put, temporaryFolder } from './files.ts'
+import { pickled, stateDict, storage, tensor, torchZip } from './torch-files.ts'
 
 const files = join(repositoryRoot, 'test', 'checkpoints', 'torch')
 
@@ -167,4 +168,54 @@ test('a folder with pytorch_model.bin, or with its shards; safetensors come firs
 
   copyFileSync(join(referenceDir, 'vision', 'eva.hf.safetensors'), join(folder, 'model.safetensors'))
   assert.ok((await openCheckpoint(folder)).tensors.has('vision_model.post_layernorm.weight'))
+})
+
+// Written as PyTorch 2.4 does (torch/_utils.py, torch/nn/parameter.py); the files above are of 1.13.
+test('forms that other versions of PyTorch write', async (t) => {
+  const { call, dict, global, int, no, none, text, tuple } = pickled
+  const bytes = storage(global('torch.storage', 'UntypedStorage'), 'u', 8)
+  const shape = [tuple(int(1), int(2)), tuple(int(2), int(1))]
+  const cuda = storage(global('torch.cuda', 'HalfStorage'), 'h', 2)
+  const value = stateDict({
+    // Types without a storage class of their own.
+    v3: call(
+      global('torch._utils', '_rebuild_tensor_v3'),
+      bytes,
+      int(2),
+      ...shape,
+      no,
+      none,
+      global('torch', 'uint16'),
+    ),
+    v2: call(global('torch._utils', '_rebuild_tensor_v2'), cuda, int(0), ...shape, no, none, dict([])),
+    v1: call(global('torch._utils', '_rebuild_tensor'), cuda, int(0), ...shape),
+    state: call(
+      global('torch._utils', '_rebuild_parameter_with_state'),
+      tensor(),
+      no,
+      none,
+      stateDict({ tag: text('x') }),
+    ),
+    size: call(
+      global('torch._utils', '_rebuild_tensor'),
+      cuda,
+      int(0),
+      ...shape.map((s) => call(global('torch', 'Size'), s)),
+    ),
+  })
+  const storages = {
+    u: new Uint8Array(Uint16Array.of(1, 2, 3, 65535).buffer),
+    h: new Uint8Array(Uint16Array.of(0x3c00, 0xc000).buffer),
+    0: new Uint8Array(Float32Array.of(0.5, 4).buffer),
+  }
+  const checkpoint = await openCheckpoint(put(temporaryFolder(t), 'f.pt', torchZip(value, storages)))
+  assert.deepEqual(await values(checkpoint), {
+    v3: [3, 65535],
+    v2: [1, -2],
+    v1: [1, -2],
+    state: [0.5, 4],
+    size: [1, -2],
+  })
+  assert.equal(checkpoint.tensors.get('v3')?.dtype, 'U16')
+  assert.deepEqual(checkpoint.tensors.get('v3')?.shape, [1, 2])
 })
