@@ -16,7 +16,10 @@ export function addInspect(program: Command): void {
     .description(
       'Say what a checkpoint holds: layout, tensors, types, parameters, and whether they fit its config.json.',
     )
-    .argument('<checkpoint>', 'a folder, .safetensors file, index or config.json, or a published name')
+    .argument(
+      '<checkpoint>',
+      'a folder, a .safetensors, .bin or .pth file, an index, a config.json, or a published name',
+    )
     .option('--tensors', 'list every tensor with type and shape (with --json they are always listed)')
     .option('--json', 'one JSON object on one line')
     .addHelpText(

@@ -4,8 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { openCheckpoint, readBytes, writeSafetensors } from '../../src/checkpoints/node.ts'
+import { count } from '../../src/cli/inspect/count.ts'
+import { formatOf } from '../../src/cli/inspect/layouts.ts'
 import { inspect, type Report } from '../../src/cli/inspect/report.ts'
 import { findSubject } from '../../src/cli/inspect/subject.ts'
+import { elements } from '../../src/cli/inspect/tensors.ts'
 import { findPreset, presets } from '../../src/models/presets.ts'
 import { referenceDir } from '../support/paths.ts'
 import { blip2, objects, tiny } from './cli.ts'
@@ -89,6 +92,29 @@ test('the retrieval model: what is known, and that it cannot be run', async () =
   assert.match(found!.notes.join('\n'), /cannot be run yet/)
 })
 
+test('the original layouts are recognised and counted as their authors do', () => {
+  // Names and shapes of the full-size models, from the reference implementations themselves (the README beside the file).
+  const path = join(referenceDir, 'vision', 'checkpoint-keys-full.json')
+  const lists: Record<string, Record<string, number[]>> = JSON.parse(readFileSync(path, 'utf8'))
+  const found = Object.entries(lists).map(([name, shapes]) => {
+    const tensors = Object.entries(shapes).map(([name, shape]) => {
+      const dtype = name.endsWith('position_ids') ? 'I64' : 'F32'
+      return { name, dtype, shape, length: 4 * elements(shape) }
+    })
+    return [name, formatOf(tensors), count(tensors).parameters]
+  })
+  assert.deepEqual(found, [
+    ['lavis-stage1', 'lavis-blip2', 1_172_599_998],
+    ['lavis-stage2-opt2.7b', 'lavis-blip2', published['blip2-opt2.7b_3rdparty-zeroshot_vqa']],
+    ['lavis-stage2-flant5xl', 'lavis-blip2', published['blip2-flan-t5-xl']],
+    ['hf-blip2-opt-2.7b', 'huggingface-blip2-opt', published['blip2-opt2.7b_3rdparty-zeroshot_vqa']],
+    ['hf-blip2-flan-t5-xl', 'huggingface-blip2-t5', published['blip2-flan-t5-xl']],
+    // As published: presets.ts, `publishedParameters`.
+    ['mmpretrain-retrieval-364', 'mmpretrain-blip2', 1_173_191_358],
+    ['mmpretrain-caption-364-39-layers', 'mmpretrain-blip2', 3_745_216_384],
+  ])
+})
+
 test('a folder: one JSON object with every tensor', async () => {
   const outcome = await blip2(['inspect', tiny, '--json'])
   assert.equal(outcome.code, 0, outcome.stderr)
@@ -134,12 +160,16 @@ test('--tensors lists names, types and shapes', async () => {
 
 test('a file, shards, their index, and a configuration alone', async () => {
   const t5 = join(referenceDir, 'hf-blip2-t5')
-  const [whole, half, sharded, index] = await Promise.all(
-    ['model.safetensors', 'model.fp16.safetensors', 'sharded', 'sharded/model.safetensors.index.json'].map((name) =>
-      report(join(t5, name)),
-    ),
+  const [whole, half, sharded, index, torch] = await Promise.all(
+    [
+      'model.safetensors',
+      'model.fp16.safetensors',
+      'sharded',
+      'sharded/model.safetensors.index.json',
+      'pytorch_model.bin',
+    ].map((name) => report(join(t5, name))),
   )
-  for (const one of [whole, half, sharded, index]) {
+  for (const one of [whole, half, sharded, index, torch]) {
     assert.equal(one!.format, 'huggingface-blip2-t5')
     assert.ok(one!.fit?.fits, one!.source)
     assert.equal(one!.parameters, whole!.parameters)
@@ -227,10 +257,8 @@ test('what cannot be inspected: exit code 1 and the reason', async () => {
   const cut = join(folder, 'cut.safetensors')
   cpSync(join(tiny, 'model.safetensors'), cut)
   truncateSync(cut, 400_000)
-  const pickle = join(referenceDir, 'hf-blip2-opt', 'pytorch_model.bin')
   const cases: readonly [string, RegExp][] = [
     [cut, /^error: .*cut\.safetensors: /],
-    [pickle, /a PyTorch pickle/],
     ['org/nothing', /^error: org\/nothing: no such file or folder, and no published name.*nothing is downloaded/],
     [folder, /expected model\.safetensors or model\.safetensors\.index\.json/],
   ]

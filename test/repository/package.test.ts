@@ -79,11 +79,11 @@ after(() => rmSync(folder, { recursive: true, force: true }))
 
 test('the tarball has the compiled sources and the documents, nothing else', () => {
   const paths = packed.files.map(({ path }) => path)
-  for (const path of ['LICENSE', 'README.md', 'package.json', 'dist/index.js', 'dist/index.d.ts', 'dist/cli/main.js']) {
+  for (const path of ['LICENSE', 'README.md', 'bin/blip2.js', 'dist/index.js', 'dist/index.d.ts', 'dist/cli/main.js']) {
     assert.ok(paths.includes(path), path)
   }
-  const documents = /^(LICENSE|README\.md|CHANGELOG\.md|FEATURES\.md|package\.json)$/
-  const unexpected = paths.filter((path) => !documents.test(path) && !isCompiled(path))
+  const named = /^(LICENSE|README\.md|CHANGELOG\.md|FEATURES\.md|package\.json|bin\/blip2\.js)$/
+  const unexpected = paths.filter((path) => !named.test(path) && !isCompiled(path))
   assert.deepEqual(unexpected, [], 'not compiled from src (an old dist? `rm -r dist` and build again)')
   assert.ok(packed.size < 400_000, `${packed.size} bytes`)
   assert.ok(packed.unpackedSize < 1_500_000, `${packed.unpackedSize} bytes unpacked`)
@@ -113,6 +113,14 @@ test('the library: its public names, and a caption', async () => {
   const { names, pred_caption } = JSON.parse(await run('node', ['use.js'], project))
   assert.deepEqual(names, publicNames)
   assert.notEqual(pred_caption, '')
+})
+
+test('every entry of the exports map can be imported', async () => {
+  const { name, exports } = JSON.parse(readFileSync(join(repositoryRoot, 'package.json'), 'utf8'))
+  const entries = Object.keys(exports).filter((path) => !path.endsWith('.json'))
+  const imports = entries.map((path) => `await import('${join(name, path)}')`)
+  writeFileSync(join(project, 'entries.js'), imports.join('\n'))
+  assert.equal(await run('node', ['entries.js'], project), '')
 })
 
 test('the types: a strict TypeScript project compiles against them', async () => {

@@ -1,6 +1,6 @@
 /** Parameters, tensors and bytes, in all and by part. */
-import { formatOf, partOf, partOrder } from './layouts.ts'
-import { elements, type Listed, withoutTiedCopies } from './tensors.ts'
+import { type Format, formatOf, partOf, partOrder, tiedCopies } from './layouts.ts'
+import { elements, type Listed } from './tensors.ts'
 
 export interface Total {
   readonly tensor_count: number
@@ -24,7 +24,7 @@ export interface Count extends Total {
 
 export function count(tensors: readonly Listed[]): Count {
   const format = formatOf(tensors)
-  const once = new Set(withoutTiedCopies(tensors))
+  const copies = tiedCopies(tensors, format)
   const byPart: Record<string, Total> = {}
   const dtypes: Record<string, Total> = {}
   let all: Total = { tensor_count: 0, parameters: 0, bytes: 0 }
@@ -33,9 +33,9 @@ export function count(tensors: readonly Listed[]): Count {
     const stored = elements(tensor.shape)
     let parameters = 0
     if (!/^(BF|F|C)\d/.test(tensor.dtype)) leftOut.integers += stored
-    else if (!once.has(tensor)) leftOut.tiedCopies += stored
+    else if (copies.has(tensor.name)) leftOut.tiedCopies += stored
     else {
-      const keys = format !== 'unknown' && isEncoderQkvBias(tensor.name) ? stored / 3 : 0
+      const keys = isEncoderQkvBias(tensor.name, format) ? stored / 3 : 0
       leftOut.keyBiases += keys
       parameters = stored - keys
     }
@@ -60,6 +60,6 @@ function sum(a: Total | undefined, b: Total): Total {
 }
 
 /** [q, k, v] in one vector. LAVIS and mmpretrain store q and v alone; the Hugging Face layout puts zeros between them. */
-function isEncoderQkvBias(name: string): boolean {
-  return /^vision_model\.encoder\.layers\.\d+\.self_attn\.qkv\.bias$/.test(name)
+function isEncoderQkvBias(name: string, format: Format): boolean {
+  return format.startsWith('huggingface-') && /^vision_model\.encoder\.layers\.\d+\.self_attn\.qkv\.bias$/.test(name)
 }

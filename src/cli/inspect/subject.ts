@@ -59,7 +59,7 @@ async function readJson(path: string): Promise<unknown> {
 }
 
 function isShard(path: string): boolean {
-  return /-\d+-of-\d+\.safetensors$/.test(path)
+  return /-\d+-of-\d+\.(safetensors|bin)$/.test(path)
 }
 
 function isIndex(json: unknown): boolean {

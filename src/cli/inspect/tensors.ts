@@ -1,5 +1,5 @@
 /** The tensors that are counted, wherever they are listed. */
-import { imageGraph, promptGraph, stepGraph, tiedNames } from '../../models/blip2.ts'
+import { imageGraph, promptGraph, stepGraph } from '../../models/blip2.ts'
 import type { Blip2Config } from '../../models/config.ts'
 import { recorderParams } from '../../nn/index.ts'
 
@@ -24,13 +24,4 @@ export function tensorsOf(config: Blip2Config): Listed[] {
 
 export function elements(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1)
-}
-
-/** The tensors by name, without further copies of a tied one: of its names the first that is there stays. */
-export function withoutTiedCopies(tensors: readonly Listed[]): Listed[] {
-  const present = new Set(tensors.map(({ name }) => name))
-  const copies = new Set<string>()
-  for (const [name, others] of Object.entries(tiedNames))
-    for (const copy of [name, ...others].filter((one) => present.has(one)).slice(1)) copies.add(copy)
-  return tensors.filter(({ name }) => !copies.has(name))
 }

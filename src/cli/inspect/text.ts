@@ -67,7 +67,9 @@ function presetLines({ repository, download_bytes, aliases, licence }: PresetObj
 }
 
 function dtypesText(dtypes: Report['dtypes']): string {
-  const each = Object.entries(dtypes).map(([dtype, total]) => `${dtype} in ${count(total.tensor_count)} tensors`)
+  const each = Object.entries(dtypes).map(
+    ([dtype, total]) => `${dtype} in ${count(total.tensor_count)} ${total.tensor_count === 1 ? 'tensor' : 'tensors'}`,
+  )
   return `types: ${each.join(', ')}`
 }
 
