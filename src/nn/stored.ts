@@ -46,7 +46,12 @@ export function storedParams(
     const names = [name, ...(options.aliases?.[name] ?? [])]
     for (const one of names) used.add(one)
     const values = options.replaced?.get(name)
-    if (values) return { kind: 'memory', values }
+    if (values) {
+      const count = shape.reduce((n, dim) => n * dim, 1)
+      if (values.length === count) return { kind: 'memory', values }
+      problems.push(`${name}: ${values.length} values take its place, the model needs ${showShape(shape)}`)
+      return undefined
+    }
     const tensor = names.map((one) => tensors.get(one)).find((one) => one !== undefined)
     if (!tensor) {
       problems.push(`${name} ${showShape(shape)} is missing`)

@@ -81,6 +81,16 @@ describe('storedParams', () => {
     assert.equal(problems(tensors, { bias: [2] }, { unused: (name) => name.startsWith('bert.pooler') }), '')
   })
 
+  test('values that replace a weight need as many as it has', () => {
+    const tensors = file({ positions: ['F32', 2, 3] })
+    const replaced = new Map([['positions', new Float32Array(12)]])
+    const { params, check } = storedParams(tensors, { replaced })
+    const { source } = params.get('positions', [4, 3])
+    check()
+    assert.deepEqual(source.kind === 'parameter' && source.data, { kind: 'memory', values: replaced.get('positions') })
+    assert.match(problems(tensors, { positions: [2, 3] }, { replaced }), /positions: 12 values .* needs \(2, 3\)/)
+  })
+
   test('a tied weight may be stored under either name or under both', () => {
     const aliases = { 'embed_tokens.weight': ['lm_head.weight', 'old.weight'] }
     for (const names of [
