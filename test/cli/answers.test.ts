@@ -69,7 +69,10 @@ test('vqa --prompt: {} stands for the question', async () => {
 
 test('vqa: a question that is too long fails alone; an image that is missing fails for every question', async () => {
   const endless = Array(40).fill('boat').join(' ') // the tiny model reads 40 tokens in all
-  const long = await blip2(['vqa', scene, endless, 'sun?', '--model', tiny, '--json'])
+  const [long, missing] = await Promise.all([
+    blip2(['vqa', scene, endless, 'sun?', '--model', tiny, '--json']),
+    blip2(['vqa', 'nope.jpg', 'sun?', 'sea?', '--model', tiny, '--json']),
+  ])
   assert.equal(long.code, 1)
   const [failed, answered] = objects<AnswerLine>(long) as [AnswerLine, AnswerLine]
   assert.deepEqual(Object.keys(failed), ['image', 'question', 'error'])
@@ -77,7 +80,6 @@ test('vqa: a question that is too long fails alone; an image that is missing fai
   assert.deepEqual(Object.keys(answered), keys)
   assert.ok('encode' in answered.timing_ms, 'the first answer has the times of the image')
 
-  const missing = await blip2(['vqa', 'nope.jpg', 'sun?', 'sea?', '--model', tiny, '--json'])
   assert.equal(missing.code, 1)
   assert.deepEqual(
     objects<AnswerLine>(missing).map(({ question, error }) => [question, typeof error]),

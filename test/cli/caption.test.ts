@@ -57,8 +57,8 @@ test('what cannot be read does not stop the others, alone or in a batch; the exi
   const missing = join(folder, 'missing.jpg')
   const images = [scene, missing, text, join(fixtures, 'rgb.jpg'), folder, empty, scene]
   const errors = [missing, text, folder, empty]
-  const alone = await blip2(['caption', ...images, '--model', tiny, '--json', '--max-new-tokens', '6'])
-  const batch = await blip2(['caption', ...images, '--model', tiny, '--json', '--max-new-tokens', '6', '--batch', '3'])
+  const args = ['caption', ...images, '--model', tiny, '--json', '--max-new-tokens', '6']
+  const [alone, batch] = await Promise.all([blip2(args), blip2([...args, '--batch', '3'])])
   for (const outcome of [alone, batch]) {
     assert.equal(outcome.code, 1)
     const lines = objects<CaptionLine>(outcome)
@@ -152,8 +152,10 @@ test('photos are turned as EXIF says, and with --no-exif they are not', async ()
     objects<CaptionLine>(await blip2(['caption', ...args, '--model', tiny, '--json'])).map(
       ({ captions }) => captions[0]!.score,
     )
-  const [turned, reference, other] = await scores(photo, upright, asStored)
-  const [plain] = await scores(photo, '--no-exif')
+  const [[turned, reference, other], [plain]] = await Promise.all([
+    scores(photo, upright, asStored),
+    scores(photo, '--no-exif'),
+  ])
   assert.equal(turned, reference)
   assert.equal(plain, other)
   assert.notEqual(turned, plain)
