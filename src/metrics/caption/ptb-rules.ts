@@ -6,7 +6,14 @@
  * At each place the rule that matches the longest text wins, look-ahead included; among equals the first in the list. Letters
  * match in either case unless a rule says `exact`.
  */
-import { abbreviations, beforeNumbers, fileExtensions, sentenceStarters } from './ptb-abbreviations.ts'
+import {
+  abbreviations,
+  beforeNumbers,
+  capitalAbbreviations,
+  fileExtensions,
+  sentenceStarters,
+  smallAbbreviations,
+} from './ptb-abbreviations.ts'
 import { digits, letters, symbols } from './ptb-characters.ts'
 
 export interface Rule {
@@ -122,6 +129,7 @@ const abbreviated: readonly Rule[] = [
   rule(`S${and}P-500|S${and}Ls`, (text) => text.replace('&amp;', '&')),
   rule(`Cap${apostrophe}n|c${apostrophe}est`, straight),
   rule(`(?:${abbreviations}|[a-z])\\.`),
+  exact(`(?:${capitalAbbreviations}|${smallAbbreviations})\\.`),
   rule('(?:ed|ph)\\.d\\.'),
   rule(`${acronym}\\.`),
   beforeExact('[A-Za-z]', `\\.${blank}+(?:${sentenceStarters})${blank}`),
