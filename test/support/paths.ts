@@ -11,4 +11,4 @@ export const repositoryRoot = ((): string => {
 })()
 
 /** The reference tree: `REFERENCE_DIR`, else the copy inside the repository. */
-export const referenceDir = process.env['REFERENCE_DIR'] ?? join(repositoryRoot, 'test', 'reference')
+export const referenceDir = process.env.REFERENCE_DIR ?? join(repositoryRoot, 'test', 'reference')
