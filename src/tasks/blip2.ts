@@ -53,6 +53,7 @@ export interface Answer {
 
 /** A conversation about one image. */
 export interface Chat {
+  /** All turns. The language model is told the last ones that it has room for. */
   readonly history: readonly Turn[]
   ask(question: string, options?: TaskOptions): Promise<Answer>
 }
@@ -162,6 +163,17 @@ export function createBlip2(parts: Blip2Parts): Blip2 {
     return { question, pred_answer: texts[0]?.[0]?.text ?? '', timing_ms }
   }
 
+  /** The prompt with as many of the last turns as the language model can read, answer included. */
+  function conversation(history: readonly Turn[], question: string, newTokens: number): string {
+    const { text_config, num_query_tokens } = config
+    const positions = text_config.model_type === 'opt' ? text_config.max_position_embeddings : Number.POSITIVE_INFINITY
+    for (let forgotten = 0; forgotten < history.length; forgotten++) {
+      const prompt = chatPrompt(history.slice(forgotten), question)
+      if (num_query_tokens + tokenizer.encode(prompt).length + newTokens <= positions) return prompt
+    }
+    return chatPrompt([], question)
+  }
+
   const encode = async (image: ImageInput, options: TaskOptions = {}): Promise<EncodedImage> =>
     (await encodeAll([image], options, timing()))[0] as EncodedImage
 
@@ -180,8 +192,9 @@ export function createBlip2(parts: Blip2Parts): Blip2 {
       return {
         history,
         async ask(question, more = {}) {
-          const prompt = chatPrompt(history, question)
-          const answer = await reply(encoded, question, prompt, chatDefaults, { ...options, ...more })
+          const settings = { ...options, ...more }
+          const prompt = conversation(history, question, settings.maxNewTokens ?? chatDefaults.maxNewTokens)
+          const answer = await reply(encoded, question, prompt, chatDefaults, settings)
           history.push({ question, answer: answer.pred_answer })
           return answer
         },

@@ -10,7 +10,7 @@ export const captionDefaults: GenerationOptions = { numBeams: 5, lengthPenalty: 
 export const answerDefaults: GenerationOptions = { numBeams: 5, lengthPenalty: -1, maxNewTokens: 10 }
 
 /** LAVIS 506965b, examples/blip2_instructed_generation.ipynb: the defaults of `generate`. */
-export const chatDefaults: GenerationOptions = { numBeams: 5, lengthPenalty: 1, maxNewTokens: 30 }
+export const chatDefaults = { numBeams: 5, lengthPenalty: 1, maxNewTokens: 30 } satisfies GenerationOptions
 
 /**
  * The defaults under the caller's options, without what is not about generation. Beams give way to sampling, as the two

@@ -87,6 +87,12 @@ test('a conversation keeps its turns', async () => {
   ])
 })
 
+test('a long conversation forgets its oldest turns rather than fail', async () => {
+  const chat = await model.chat(scene, { maxNewTokens: 4 })
+  for (let i = 0; i < 6; i++) await chat.ask('what is it') // the tiny model reads 40 tokens in all
+  assert.equal(chat.history.length, 6)
+})
+
 test('the stream of greedy search joins to the generated text', async () => {
   const options = { prompt: 'a photo of', maxNewTokens: 12 }
   const pieces = []
