@@ -149,16 +149,22 @@ test('a text ends where the language model has no more positions', async () => {
 
 test('a 10 ms timer keeps ticking while captions are made', async () => {
   const large: RgbImage = { width: 4000, height: 3000, data: new Uint8Array(36_000_000).fill(90) }
-  let longest = 0
-  let last = performance.now()
-  const timer = setInterval(() => {
-    longest = Math.max(longest, performance.now() - last)
-    last = performance.now()
-  }, 10)
-  const start = performance.now()
-  while (performance.now() - start < 1500) await model.caption(large)
-  clearInterval(timer)
-  assert.ok(longest < 150, `the event loop stood still for ${longest.toFixed(0)} ms`)
+  async function longestPause(): Promise<number> {
+    let longest = 0
+    let last = performance.now()
+    const timer = setInterval(() => {
+      longest = Math.max(longest, performance.now() - last)
+      last = performance.now()
+    }, 10)
+    const start = performance.now()
+    while (performance.now() - start < 700) await model.caption(large)
+    clearInterval(timer)
+    return longest
+  }
+  // The resize alone takes 150 ms. The best of some tries, as other processes may hold the cores.
+  let pause = Number.POSITIVE_INFINITY
+  for (let tries = 0; tries < 5 && pause >= 80; tries++) pause = Math.min(pause, await longestPause())
+  assert.ok(pause < 80, `the event loop stood still for ${pause.toFixed(0)} ms`)
 })
 
 test('a disposed model rejects, also what was running', async () => {
