@@ -24,45 +24,40 @@ const continuations = [' a', ' The ', ' 5', '\n']
  */
 export function tokenize(captions: readonly string[]): string[] {
   const text = captions.map((caption) => caption.replaceAll('\n', ' ')).join('\n')
-  const known = new Map<string, Token | undefined>()
+  const known = new Map<string, string | undefined>()
   const lines: string[] = []
-  let line = ''
+  let line: string[] = []
   for (let position = 0; position < text.length; ) {
     if (matches(space, text, position)) {
       position++
     } else if (matches(lineEnd, text, position)) {
-      lines.push(line)
-      line = ''
+      lines.push(line.join(' '))
+      line = []
       position = lineEnd.lastIndex
     } else {
-      const { text: tokens, end } = simplePieceAt(text, position, known) ?? wordAt(text, position)
-      if (tokens !== '') line = line === '' ? tokens : `${line} ${tokens}`
-      position = end
+      const piece = matches(simple, text, position) ? text.slice(position, simple.lastIndex) : ''
+      let words = lookUp(known, piece)
+      if (words === undefined) ({ text: words, end: position } = wordAt(text, position))
+      else position += piece.length
+      if (words !== '') line.push(words)
     }
   }
-  lines.push(line)
+  lines.push(line.join(' '))
   return captions.map((_, i) => lines[i] ?? '')
 }
 
 /** The next token in lower case, or '' for what the evaluation drops. */
 function wordAt(text: string, position: number): Token {
   const token = tokenAt(text, position)
-  return dropped.has(token.text) ? { text: '', end: token.end } : { text: token.text.toLowerCase(), end: token.end }
+  return { text: dropped.has(token.text) ? '' : token.text.toLowerCase(), end: token.end }
 }
 
-/** The same for a whole piece at once, looked up where it was seen before; undefined where it is not simple. */
-function simplePieceAt(text: string, position: number, known: Map<string, Token | undefined>): Token | undefined {
-  if (!matches(simple, text, position)) return undefined
-  const piece = text.slice(position, simple.lastIndex)
-  if (!known.has(piece)) known.set(piece, alwaysTheSame(piece))
-  const tokens = known.get(piece)
-  return tokens && { text: tokens.text, end: position + tokens.end }
-}
-
-function alwaysTheSame(piece: string): Token | undefined {
-  const [first, ...others] = continuations.map((after) => wordsOf(piece, after))
-  if (first === undefined || others.some((other) => other !== first)) return undefined
-  return { text: first, end: piece.length }
+/** The words of a simple piece, computed when it is first seen; undefined where they depend on what follows. */
+function lookUp(known: Map<string, string | undefined>, piece: string): string | undefined {
+  if (piece === '' || known.has(piece)) return known.get(piece)
+  const [words, ...others] = continuations.map((after) => wordsOf(piece, after))
+  known.set(piece, others.every((other) => other === words) ? words : undefined)
+  return known.get(piece)
 }
 
 function wordsOf(piece: string, after: string): string {
