@@ -30,7 +30,8 @@ function visionEmbeddings(p: Params, config: VisionConfig, pixelValues: Value): 
   const grid = reshape(pixelValues, [-1, num_channels, side, patch_size, side, patch_size])
   const patches = reshape(transpose(grid, [2, 4, 0, 1, 3, 5]), [side * side, -1, pixels])
   const kernel = p.get('patch_embedding.weight', [hidden_size, num_channels, patch_size, patch_size])
-  const embedded = affine(patches, reshape(kernel, [hidden_size, pixels]), p.get('patch_embedding.bias', [hidden_size]))
+  const bias = p.get('patch_embedding.bias', [hidden_size])
+  const embedded = p.label(affine(patches, reshape(kernel, [hidden_size, pixels]), bias), 'patch_embedding')
 
   const classToken = repeatAxis(p.get('class_embedding', [1, 1, hidden_size]), 1, embedded, 1)
   const positions = p.get('position_embedding', [1, 1 + side * side, hidden_size])
