@@ -2,6 +2,7 @@
  * Tokenized captions as numbered words. The official scorers cut a caption in two ways, which differ on empty captions, double
  * blanks and tokens such as `1\u00a01/2`: ROUGE-L at every blank, BLEU and CIDEr at any run of what Python calls white space.
  */
+import { split } from '../python.ts'
 
 /** Captions one after another: the words of caption c are at `starts[c]` to `starts[c + 1]`. */
 export interface Sentences {
@@ -17,11 +18,6 @@ export interface Vocabulary {
   splitAtWhitespace(sentences: Sentences): Sentences
 }
 
-/** Not JavaScript's \s: with U+001C to U+001F and U+0085, without U+FEFF. */
-const pythonSpace = new RegExp(
-  `[\\t-\\r${'\\x1c-\\x20'}\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]+`,
-)
-
 export function createVocabulary(): Vocabulary {
   const numbers = new Map<string, number>()
   /** Of each word, the words that it consists of; itself alone but for odd ones. */
@@ -32,8 +28,7 @@ export function createVocabulary(): Vocabulary {
     if (known !== undefined) return known
     const added = numbers.size
     numbers.set(word, added)
-    const pieces = word.split(pythonSpace).filter((piece) => piece !== '')
-    parts[added] = pieces.map((piece) => (piece === word ? added : number(piece)))
+    parts[added] = split(word).map((piece) => (piece === word ? added : number(piece)))
     return added
   }
 
