@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { addCaption } from './caption.ts'
 import { addChat } from './chat.ts'
 import { addInspect } from './inspect.ts'
+import { addMetrics } from './metrics.ts'
 import { addModels } from './models.ts'
 import { addVqa } from './vqa.ts'
 
@@ -31,6 +32,7 @@ Results go to standard output, everything else to standard error. Exit code: 0 a
   addChat(program, signal)
   addInspect(program)
   addModels(program)
+  addMetrics(program)
   for (const command of program.commands) command.showHelpAfterError(`\`blip2 ${command.name()} --help\` explains.`)
   return program
 }
