@@ -1,122 +1,201 @@
-/** Every generation case of a Hugging Face folder: tokens and scores of each image alone, and the tokens of both as one batch. */
-import { join } from 'node:path'
+/** Tokens and scores that the package's own engine generates for each case of `generate`, one image at a time and batched. */
+import { basename, join } from 'node:path'
 import { openCheckpoint } from '../../src/checkpoints/node.ts'
 import type { GenerationOptions } from '../../src/generation/options.ts'
 import type { GeneratedSequence } from '../../src/generation/sequence.ts'
 import type { Blip2Config } from '../../src/models/config.ts'
 import { openDevice } from '../../src/runtime/node.ts'
+import { createDecoder } from '../../src/tasks/decoder.ts'
 import { createEngine, type Engine, type Prompted } from '../../src/tasks/engine.ts'
-import { createSessions } from '../../src/tasks/sessions.ts'
-import { openReference, type Reference, referenceConfig } from '../support/reference.ts'
+import { createSessions, type Sessions } from '../../src/tasks/sessions.ts'
+import type { Reference } from '../support/reference.ts'
+import { floats } from '../support/tensors.ts'
+import { largestDifference, tolerances } from './compare.ts'
+import { rows } from './layout.ts'
+import type { Check } from './report.ts'
 
-export interface GenerationResult {
-  readonly name: string
-  /** What differs, or undefined when all tokens are equal. */
-  readonly tokens: string | undefined
-  /** Largest relative difference of a score; 0 where the reference has none (greedy search). */
-  readonly scoreDifference: number
-}
-
-/** A case of cases.json. Its max_length and min_length count the start token, its sequences hold it. */
-interface Case {
+/** A case of cases.json. Sequences begin with the start token and end with the end token, if one came. */
+interface GenerationCase {
   readonly name: string
   readonly inputs: string
-  readonly args: Readonly<Record<string, number | boolean | 'never'>>
+  readonly args: Readonly<Record<string, unknown>>
+  /** (images, sequences per image, tokens). */
   readonly sequences_single: readonly (readonly (readonly number[])[])[]
+  readonly sequences_batched: readonly (readonly number[])[]
+  /** (images, sequences per image); of beam search only. */
   readonly sequences_scores_single?: readonly (readonly number[])[]
 }
 
-export async function generationResults(folder: string, weights = 'model.safetensors'): Promise<GenerationResult[]> {
-  const reference = await openReference(folder)
-  const { eos_token_id: eos, generate: cases } = reference.facts as { eos_token_id: number; generate: Case[] }
-  const parsed = await referenceConfig(folder)
-  const config = { ...parsed, text_config: { ...parsed.text_config, eos_token_id: [eos] } } as Blip2Config
-
-  const checkpoint = await openCheckpoint(join(folder, weights))
-  const device = await openDevice()
-  const engine = createEngine(createSessions(device, config, checkpoint.tensors))
+export async function checkGeneration(reference: Reference, config: Blip2Config): Promise<Check[]> {
+  const { tensors } = await openCheckpoint(join(reference.folder, 'model.safetensors'))
+  const device = await openDevice({ threads: 1 })
+  const sessions = createSessions(device, config, tensors)
+  const engine = createEngine(sessions)
   try {
-    const pixels = await reference.tensor('in.pixel_values')
-    const images = await engine.encode(pixels.data as Float32Array, pixels.shape[0] as number)
-    const results: GenerationResult[] = []
-    for (const one of cases) {
-      const prompts = await promptsOf(one, reference, images.length, config)
-      const items = images.map((image, i) => ({ image, prompt: prompts[i] as number[] }))
-      results.push(await compare(engine, one, items, eos))
-    }
-    return results
+    const cases = reference.facts.generate as readonly GenerationCase[]
+    const checks: Check[] = []
+    for (const one of cases) checks.push(...(await checkCase(reference, config, engine, one)))
+    const greedy = cases.find(({ name }) => name === 'greedy')
+    if (greedy) checks.push(await checkSteps(reference, config, engine, sessions, greedy))
+    return checks
   } finally {
     await engine.dispose()
   }
 }
 
-async function compare(engine: Engine, one: Case, items: readonly Prompted[], eos: number): Promise<GenerationResult> {
-  const options = optionsOf(one.args)
-  const alone: GeneratedSequence[][] = []
-  for (const item of items) alone.push(...(await engine.generate([item], options)))
-  const batch = await engine.generate(items, options)
-
-  const expected = one.sequences_single.map((sequences) => sequences.map((tokens) => newTokens(tokens, eos)))
-  const tokens = (results: readonly (readonly GeneratedSequence[])[]) =>
-    JSON.stringify(results.map((sequences) => sequences.map((sequence) => sequence.tokens)))
-  const wanted = JSON.stringify(expected)
-  const different = [
-    ...(tokens(alone) === wanted ? [] : [`alone ${tokens(alone)}, expected ${wanted}`]),
-    ...(tokens(batch) === wanted ? [] : [`as a batch ${tokens(batch)}, expected ${wanted}`]),
-  ]
-  const scoreDifference = (one.sequences_scores_single ?? []).flatMap((scores, item) =>
-    scores.map((score, i) => Math.abs(((alone[item]?.[i]?.score ?? Number.NaN) - score) / score)),
-  )
-  return {
-    name: `generate ${one.name}`,
-    tokens: different.length > 0 ? different.join('; ') : undefined,
-    scoreDifference: Math.max(0, ...scoreDifference),
-  }
-}
-
-/** Without the start token, the end and the padding behind it. */
-function newTokens(sequence: readonly number[], eos: number): number[] {
-  const tokens = sequence.slice(1)
-  const end = tokens.indexOf(eos)
-  return end < 0 ? tokens : tokens.slice(0, end)
-}
-
-const supported: Readonly<Record<string, (value: never) => GenerationOptions>> = {
-  max_new_tokens: (n: number) => ({ maxNewTokens: n }),
-  max_length: (n: number) => ({ maxNewTokens: n - 1 }),
-  min_length: (n: number) => ({ minNewTokens: Math.max(0, n - 1) }),
-  num_beams: (n: number) => ({ numBeams: n }),
-  length_penalty: (x: number) => ({ lengthPenalty: x }),
-  early_stopping: (value: boolean | 'never') => ({ earlyStopping: value }),
-  num_return_sequences: (n: number) => ({ numReturnSequences: n }),
-  repetition_penalty: (x: number) => ({ repetitionPenalty: x }),
-  no_repeat_ngram_size: (n: number) => ({ noRepeatNgramSize: n }),
-}
-
-function optionsOf(args: Case['args']): GenerationOptions {
-  return Object.assign(
-    {},
-    ...Object.entries(args).map(([name, value]) => {
-      const convert = supported[name]
-      if (!convert) throw new Error(`cases.json: generate: the argument ${name} is not known here`)
-      return convert(value as never)
-    }),
-  )
-}
-
-/** Prompts without their padding; `none` is the language model's bos alone, as transformers 4.27.1 puts it. */
-async function promptsOf(
-  one: Case,
+async function checkCase(
   reference: Reference,
-  items: number,
-  { text_config }: Blip2Config,
-): Promise<number[][]> {
-  if (one.inputs.startsWith('none')) return Array.from({ length: items }, () => [text_config.bos_token_id as number])
-  const [ids, mask] = await Promise.all(one.inputs.split('/').map((name) => reference.tensor(`in.${name}`)))
-  if (!ids || !mask) throw new Error(`cases.json: generate: ${one.name}: expected ids/mask, found ${one.inputs}`)
-  const length = ids.shape[1] as number
-  return Array.from({ length: items }, (_, item) => {
-    const places = Array.from({ length }, (_, i) => item * length + i).filter((at) => Number(mask.data[at]) === 1)
-    return places.map((at) => Number(ids.data[at]))
+  config: Blip2Config,
+  engine: Engine,
+  one: GenerationCase,
+): Promise<Check[]> {
+  const items = await promptedImages(reference, config, engine, one.inputs)
+  const options = optionsOf(one.args)
+  const single: GeneratedSequence[][] = []
+  for (const item of items) single.push(...(await engine.generate([item], options)))
+  const batched = await engine.generate(items, options)
+  const folder = basename(reference.folder)
+  return [['one image at a time', single] as const, ['batched', batched] as const].flatMap(([how, found]) => {
+    const variant = `generate, ${how}`
+    const tokens = {
+      folder,
+      variant,
+      name: `${one.name} tokens`,
+      difference: differing(one, found, reference),
+      tolerance: 0,
+    }
+    const scores = {
+      folder,
+      variant,
+      name: `${one.name} scores`,
+      difference: scoreDifference(one, found),
+      tolerance: 1e-5,
+    }
+    return one.sequences_scores_single ? [tokens, scores] : [tokens]
   })
+}
+
+/** The encoded images, each with its prompt. Without one, the reference begins with the language model's bos. */
+async function promptedImages(
+  reference: Reference,
+  config: Blip2Config,
+  engine: Engine,
+  inputs: string,
+): Promise<Prompted[]> {
+  const pixels = await reference.tensor('in.pixel_values')
+  const images = await engine.encode(pixels.data as Float32Array, pixels.shape[0]!)
+  const [idsName, maskName] = inputs.split('/')
+  if (maskName === undefined) {
+    const bos = config.text_config.bos_token_id
+    if (bos === undefined) throw new Error(`${inputs}: the configuration has no bos_token_id`)
+    return images.map((image) => ({ image, prompt: [bos] }))
+  }
+  const masks = rows(await reference.tensor(`in.${maskName}`))
+  const ids = rows(await reference.tensor(`in.${idsName}`))
+  return images.map((image, i) => ({ image, prompt: ids[i]!.filter((_, at) => masks[i]![at] === 1) }))
+}
+
+/** The reference's arguments in our words. Its lengths, unlike ours, count the start token. */
+function optionsOf(args: Readonly<Record<string, unknown>>): GenerationOptions {
+  const options: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(args)) {
+    switch (name) {
+      case 'max_new_tokens':
+        options.maxNewTokens = value
+        break
+      case 'max_length':
+        options.maxNewTokens = (value as number) - 1
+        break
+      case 'min_length':
+        options.minNewTokens = Math.max(0, (value as number) - 1)
+        break
+      case 'num_beams':
+        options.numBeams = value
+        break
+      case 'num_return_sequences':
+        options.numReturnSequences = value
+        break
+      case 'length_penalty':
+        options.lengthPenalty = value
+        break
+      case 'repetition_penalty':
+        options.repetitionPenalty = value
+        break
+      case 'no_repeat_ngram_size':
+        options.noRepeatNgramSize = value
+        break
+      case 'early_stopping':
+        options.earlyStopping = value
+        break
+      default:
+        throw new Error(`cases.json: the argument ${name} has no counterpart here`)
+    }
+  }
+  return options
+}
+
+/** Number of sequences with other tokens than the reference's, which are padded behind the end token to one length. */
+function differing(one: GenerationCase, found: readonly GeneratedSequence[][], { facts }: Reference): number {
+  const end = (tokens: readonly number[]) => tokens.indexOf(facts.eos_token_id as number, 1) + 1 || tokens.length
+  const expected = one.sequences_single.map((sequences) =>
+    sequences.map((tokens) => tokens.slice(0, end(tokens)).join()),
+  )
+  const start = one.sequences_single[0]![0]![0]!
+  const actual = found.map((sequences) =>
+    sequences.map(({ tokens, finishReason }) =>
+      [start, ...tokens, ...(finishReason === 'eos' ? [facts.eos_token_id] : [])].join(),
+    ),
+  )
+  if (expected.length !== actual.length) return Number.POSITIVE_INFINITY
+  return expected.reduce((count, sequences, i) => {
+    const places = Math.max(sequences.length, actual[i]!.length)
+    return (
+      count + Array.from({ length: places }, (_, k) => Number(sequences[k] !== actual[i]![k])).reduce((a, b) => a + b)
+    )
+  }, 0)
+}
+
+/** Largest relative difference of the scores. */
+function scoreDifference(one: GenerationCase, found: readonly GeneratedSequence[][]): number {
+  const differences = (one.sequences_scores_single ?? []).flatMap((scores, i) =>
+    scores.map((score, k) => Math.abs(((found[i]?.[k]?.score ?? Number.NaN) - score) / score)),
+  )
+  return differences.reduce((most, one) => Math.max(most, one), 0)
+}
+
+/** The logits of each step of the case `greedy`, batched, with the reference's tokens fed. */
+async function checkSteps(
+  reference: Reference,
+  config: Blip2Config,
+  engine: Engine,
+  sessions: Sessions,
+  greedy: GenerationCase,
+): Promise<Check> {
+  const expected = await reference.tensor('out.greedy_step_scores')
+  const [steps, items] = expected.shape as [number, number, number]
+  const prompted = await promptedImages(reference, config, engine, greedy.inputs)
+  const cache = sessions.device.createCache(sessions.cacheShapes(items))
+  const decoder = createDecoder(
+    sessions,
+    prompted.map(({ image, prompt }) => ({ queryEmbeds: image.queryEmbeds, prompt })),
+    { cache, queriesCached: false },
+  )
+  const logits = [await decoder.prefill()]
+  for (let step = 1; step < steps; step++) {
+    const tokens = greedy.sequences_batched.map((sequence) => sequence[step]!)
+    logits.push(await decoder.step(Int32Array.from(tokens), new Int32Array(items)))
+  }
+  await cache.dispose()
+  const found = floats(
+    expected.shape,
+    logits.flatMap((row) => [...row]),
+  )
+  const name = 'greedy_step_scores'
+  return {
+    folder: basename(reference.folder),
+    variant: 'generate, batched',
+    name,
+    difference: largestDifference(found, expected),
+    tolerance: tolerances(reference.facts)(name),
+  }
 }

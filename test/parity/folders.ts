@@ -1,0 +1,31 @@
+/** The folders of the reference tree and what compares each. */
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { checkHfBlip2 } from './hf-blip2.ts'
+import { attempt, type Check, type Report } from './report.ts'
+import { checkVision, visionNotCovered } from './vision.ts'
+
+interface Comparison {
+  check(path: string): Promise<Check[]>
+  /** Cases of the folder that are left out. */
+  notCovered?(path: string): Promise<string[]>
+}
+
+export const comparisons: Readonly<Record<string, Comparison>> = {
+  'hf-blip2-opt': { check: checkHfBlip2 },
+  'hf-blip2-t5': { check: checkHfBlip2 },
+  vision: { check: checkVision, notCovered: visionNotCovered },
+}
+
+/** Every case of a tree. A known folder that is missing fails; an unknown one is listed. */
+export async function checkTree(tree: string): Promise<Report> {
+  const entries = await readdir(tree, { withFileTypes: true })
+  const unknown = entries.filter((entry) => entry.isDirectory() && !Object.hasOwn(comparisons, entry.name))
+  const checks: Check[] = []
+  const notCovered = unknown.map((entry) => entry.name)
+  for (const [folder, { check, notCovered: leftOut }] of Object.entries(comparisons)) {
+    checks.push(...(await attempt(folder, 'all', () => check(join(tree, folder)))))
+    notCovered.push(...((await leftOut?.(join(tree, folder)).catch(() => [])) ?? []))
+  }
+  return { checks, notCovered }
+}
