@@ -26,7 +26,8 @@ interface GenerationCase {
   readonly sequences_scores_single?: readonly (readonly number[])[]
 }
 
-export async function checkGeneration(reference: Reference, config: Blip2Config): Promise<Check[]> {
+export async function checkGeneration(reference: Reference, fileConfig: Blip2Config): Promise<Check[]> {
+  const config = endingWith(fileConfig, reference.facts.eos_token_id as number)
   const { tensors } = await openCheckpoint(join(reference.folder, 'model.safetensors'))
   const device = await openDevice({ threads: 1 })
   const sessions = createSessions(device, config, tensors)
@@ -41,6 +42,11 @@ export async function checkGeneration(reference: Reference, config: Blip2Config)
   } finally {
     await engine.dispose()
   }
+}
+
+/** The cases name the end token that they were made with. */
+function endingWith(config: Blip2Config, eos: number): Blip2Config {
+  return { ...config, text_config: { ...config.text_config, eos_token_id: [eos] } } as Blip2Config
 }
 
 async function checkCase(
@@ -96,42 +102,25 @@ async function promptedImages(
 }
 
 /** The reference's arguments in our words. Its lengths, unlike ours, count the start token. */
-function optionsOf(args: Readonly<Record<string, unknown>>): GenerationOptions {
-  const options: Record<string, unknown> = {}
-  for (const [name, value] of Object.entries(args)) {
-    switch (name) {
-      case 'max_new_tokens':
-        options.maxNewTokens = value
-        break
-      case 'max_length':
-        options.maxNewTokens = (value as number) - 1
-        break
-      case 'min_length':
-        options.minNewTokens = Math.max(0, (value as number) - 1)
-        break
-      case 'num_beams':
-        options.numBeams = value
-        break
-      case 'num_return_sequences':
-        options.numReturnSequences = value
-        break
-      case 'length_penalty':
-        options.lengthPenalty = value
-        break
-      case 'repetition_penalty':
-        options.repetitionPenalty = value
-        break
-      case 'no_repeat_ngram_size':
-        options.noRepeatNgramSize = value
-        break
-      case 'early_stopping':
-        options.earlyStopping = value
-        break
-      default:
-        throw new Error(`cases.json: the argument ${name} has no counterpart here`)
-    }
-  }
-  return options
+const translations: Readonly<Record<string, (value: never) => GenerationOptions>> = {
+  max_new_tokens: (count: number) => ({ maxNewTokens: count }),
+  max_length: (count: number) => ({ maxNewTokens: count - 1 }),
+  min_length: (count: number) => ({ minNewTokens: Math.max(0, count - 1) }),
+  num_beams: (count: number) => ({ numBeams: count }),
+  num_return_sequences: (count: number) => ({ numReturnSequences: count }),
+  length_penalty: (exponent: number) => ({ lengthPenalty: exponent }),
+  repetition_penalty: (factor: number) => ({ repetitionPenalty: factor }),
+  no_repeat_ngram_size: (size: number) => ({ noRepeatNgramSize: size }),
+  early_stopping: (rule: boolean | 'never') => ({ earlyStopping: rule }),
+}
+
+function optionsOf(args: GenerationCase['args']): GenerationOptions {
+  const translated = Object.entries(args).map(([name, value]) => {
+    const translate = translations[name]
+    if (!translate) throw new Error(`cases.json: generate: the argument ${name} has no counterpart here`)
+    return translate(value as never)
+  })
+  return Object.assign({}, ...translated)
 }
 
 /** Number of sequences with other tokens than the reference's, which are padded behind the end token to one length. */
