@@ -1,0 +1,134 @@
+/** Expected scores: pycocoevalcap ad63453 (test/reference/metrics/README.md), or by hand where a comment says how. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { bleuOfCounts } from '../../src/metrics/caption/bleu.ts'
+import { cider } from '../../src/metrics/caption/cider.ts'
+import { createCorpus } from '../../src/metrics/caption/corpus.ts'
+import { type CaptionScores, evaluateCaptions, scoreTokenized } from '../../src/metrics/caption/evaluate.ts'
+import { commonSubsequence } from '../../src/metrics/caption/rouge.ts'
+import { slowBleuCounts, slowCider, slowCommonSubsequence } from './naive-caption.ts'
+import { needsCaptions, readJson, synthetic, whole } from './reference.ts'
+
+const names = ['Bleu_1', 'Bleu_2', 'Bleu_3', 'Bleu_4', 'ROUGE_L', 'CIDEr'] as const
+
+function close(actual: number, expected: number, what: string, tolerance = 1e-9): void {
+  assert.ok(Math.abs(actual - expected) <= tolerance, `${what}: expected ${expected}, found ${actual}`)
+}
+
+function closeScores(found: CaptionScores, expected: ReturnType<typeof readJson>, what: string): void {
+  for (const name of names) {
+    close(found.metrics[name].corpus, expected.corpus[name], `${what}: ${name}`)
+    assert.equal(found.metrics[name].perImage.length, expected.per_image[name].length)
+    found.metrics[name].perImage.forEach((score, i) => {
+      close(score, expected.per_image[name][i], `${what}: ${name} of image ${i}`)
+    })
+  }
+  assert.deepEqual({ ...found.bleuTotals }, { ...expected.bleu_totals })
+}
+
+for (const { name, gts, res, ...expected } of readJson(synthetic('caption/edge-cases.json'))) {
+  test(`tokenized text: ${name}`, () => {
+    const ids = Object.keys(gts)
+    const images = { candidates: ids.map((id) => res[id][0]), references: ids.map((id) => gts[id]) }
+    closeScores(scoreTokenized(images), expected, name)
+  })
+}
+
+test('BLEU of counts', () => {
+  // 3 of 4 words, 1 of 3 pairs, candidate 4 words, reference 5: brevity exp(1 - 5/4).
+  const [one, two] = bleuOfCounts({ correct: [3, 1, 0, 0], guess: [4, 3, 2, 1], testlen: 4, reflen: 5 })
+  close(one!, 0.75 * Math.exp(-0.25), 'BLEU-1')
+  close(two!, Math.sqrt(0.75 / 3) * Math.exp(-0.25), 'BLEU-2')
+})
+
+test('plain CIDEr clips nothing', () => {
+  // Two images, words of one image only: idf ln 2. Of "a a" against "a", one-word vectors (2) and (1) are parallel: cosine 1; longer
+  // n-grams have none in common: 1/4 of 10. CIDEr-D clips 2·1 to 1·1 and so halves it, times exp(-1/72) for one bigram against none.
+  const corpus = createCorpus({ candidates: ['a a', 'b'], references: [['a'], ['c']] })
+  close(cider(corpus, 'cider').perImage[0]!, 2.5, 'CIDEr')
+  close(cider(corpus, 'cider-d').perImage[0]!, 1.25 * Math.exp(-1 / 72), 'CIDEr-D')
+  assert.equal(cider(corpus).perImage[1], 0)
+})
+
+/** Captions of a small vocabulary, so that n-grams repeat; a linear congruential generator. */
+function randomImages(count: number) {
+  let state = 7
+  const next = (below: number) => {
+    state = (state * 48271) % 2147483647
+    return state % below
+  }
+  const caption = () => Array.from({ length: next(12) }, () => 'abcde'[next(5)]).join(' ')
+  return {
+    candidates: Array.from({ length: count }, caption),
+    references: Array.from({ length: count }, () => Array.from({ length: 1 + next(5) }, caption)),
+  }
+}
+
+test('numbered n-grams give what counting texts gives', () => {
+  const images = randomImages(60)
+  const { metrics, bleuTotals } = scoreTokenized(images)
+  const counts = images.candidates.map((candidate, i) => slowBleuCounts(candidate, images.references[i]!))
+  counts.forEach((count, i) => {
+    bleuOfCounts(count).forEach((score, n) => {
+      close(metrics[names[n]!].perImage[i]!, score, `BLEU-${n + 1} of image ${i}`)
+    })
+  })
+  assert.equal(
+    bleuTotals.testlen,
+    counts.reduce((sum, { testlen }) => sum + testlen, 0),
+  )
+  slowCider(images).forEach((score, i) => {
+    close(metrics.CIDEr.perImage[i]!, score, `CIDEr-D of image ${i}`)
+  })
+})
+
+test('longest common subsequence', () => {
+  const words = (text: string) => [...text].map((letter) => letter.charCodeAt(0))
+  assert.equal(commonSubsequence(words('abcbdab'), words('bdcaba')), 4) // Cormen et al., figure 15.8
+  assert.equal(commonSubsequence([], words('a')), 0)
+  for (const a of ['aab', 'abba', 'babab', ''])
+    for (const b of ['ab', 'bbaa', 'abab'])
+      assert.equal(commonSubsequence(words(a), words(b)), slowCommonSubsequence(a, b))
+})
+
+for (const folder of ['fakecap', 'heldout-human', 'mismatched', 'adversarial']) {
+  test(`captions of people: ${folder}`, needsCaptions, () => {
+    const own = ['fakecap', 'mismatched'].includes(folder) ? 'annotations-400.json' : `${folder}/annotations.json`
+    const expected = readJson(whole(`caption/${folder}/scores.json`))
+    const ids: number[] = expected.image_ids
+    const references = captionsByImage(readJson(whole(`caption/${own}`)).annotations)
+    const candidates = captionsByImage(readJson(whole(`caption/${folder}/results.json`)))
+    const images = {
+      candidates: ids.map((id) => candidates.get(id)![0]!),
+      references: ids.map((id) => references.get(id)!),
+    }
+    closeScores(evaluateCaptions(images), expected, folder)
+  })
+}
+
+test('5,000 images', needsCaptions, () => {
+  const { images, annotations } = readJson(whole('caption/val2017-captions.json'))
+  const captions = captionsByImage(annotations.toSorted((a: { id: number }, b: { id: number }) => a.id - b.id))
+  const lists = images.map(({ id }: { id: number }) => id).toSorted((a: number, b: number) => a - b)
+  const all: string[][] = lists.map((id: number) => captions.get(id))
+  const { metrics } = evaluateCaptions({
+    candidates: all.map(([first]) => first!),
+    references: all.map((list) => list.slice(1)),
+  })
+  const { corpus, per_image_sum: sums } = readJson(whole('caption/large-set-scores.json'))['val2017-5000-heldout']
+  for (const name of names) {
+    close(metrics[name].corpus, corpus[name], name)
+    close(
+      metrics[name].perImage.reduce((sum, score) => sum + score, 0),
+      sums[name],
+      `sum of ${name}`,
+      1e-8,
+    )
+  }
+})
+
+function captionsByImage(entries: readonly { image_id: number; caption: string }[]): Map<number, string[]> {
+  const captions = new Map<number, string[]>()
+  for (const { image_id, caption } of entries) captions.set(image_id, [...(captions.get(image_id) ?? []), caption])
+  return captions
+}

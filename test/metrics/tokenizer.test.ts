@@ -1,0 +1,66 @@
+/** Expected tokens: PTBTokenizer of Stanford CoreNLP 3.4.1 through the official wrapper; test/reference/metrics/README.md. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { tokenAt } from '../../src/metrics/caption/ptb-lexer.ts'
+import { tokenize } from '../../src/metrics/caption/ptb-tokenizer.ts'
+import { needsCaptions, readJson, readLines, synthetic, whole } from './reference.ts'
+
+const alone: { cat: string; raw: string; tok: string }[] = readLines(synthetic('caption/tokenizer/alone.jsonl'))
+
+for (const category of new Set(alone.map(({ cat }) => cat))) {
+  test(`one caption alone: ${category}`, () => {
+    for (const { cat, raw, tok } of alone)
+      if (cat === category) assert.deepEqual(tokenize([raw]), [tok], JSON.stringify(raw))
+  })
+}
+
+test('whole calls: empty captions, line ends inside captions, the look past the end of a line', () => {
+  const calls: { raw: string[]; tok: string[] }[] = readJson(synthetic('caption/tokenizer/whole-calls.json'))
+  for (const { raw, tok } of calls) assert.deepEqual(tokenize(raw), tok, JSON.stringify(raw))
+})
+
+test('abbreviations keep their period, words of the same letters do not', () => {
+  assert.deepEqual(tokenize(['a car wash.', 'Spokane, Wash.', 'an ill.', 'Ill. roads', 'Mr. A', '']), [
+    'a car wash',
+    'spokane wash.',
+    'an ill',
+    'ill. roads',
+    'mr. a',
+    '',
+  ])
+})
+
+test('no caption, no tokens', () => {
+  assert.deepEqual(tokenize([]), [])
+})
+
+/** The lexer alone, token by token, without the look-up of pieces that were seen before. */
+function slowly(captions: readonly string[]): string[] {
+  const dropped = new Set(["''", "'", '``', '`', '.', '?', '!', ',', ':', '-', '--', '...', ';'])
+  const text = captions.join('\n')
+  const lines: string[][] = [[]]
+  for (let position = 0; position < text.length; ) {
+    if (/[ \n]/.test(text.charAt(position))) {
+      if (text.charAt(position++) === '\n') lines.push([])
+      continue
+    }
+    const token = tokenAt(text, position)
+    if (token.text !== '' && !dropped.has(token.text)) lines.at(-1)?.push(token.text.toLowerCase())
+    position = token.end
+  }
+  return lines.map((line) => line.join(' '))
+}
+
+test('pieces that were seen before give the same tokens as the lexer', () => {
+  const captions = alone.map(({ raw }) => raw).filter((raw) => /^[ -~]*$/.test(raw))
+  assert.deepEqual(tokenize(captions), slowly(captions))
+  assert.deepEqual(tokenize(captions.toReversed()), slowly(captions.toReversed()))
+})
+
+test('captions of people, in one call', needsCaptions, () => {
+  const captions: { raw: string; tok: string }[] = readLines(whole('caption/tokenizer/captions.jsonl'))
+  const tokenized = tokenize(captions.map(({ raw }) => raw))
+  captions.forEach(({ raw, tok }, i) => {
+    assert.equal(tokenized[i], tok, JSON.stringify(raw))
+  })
+})
