@@ -2,6 +2,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { checkHfBlip2 } from './hf-blip2.ts'
+import { checkPreprocess } from './preprocess.ts'
 import { attempt, type Check, type Report } from './report.ts'
 import { checkVision, visionNotCovered } from './vision.ts'
 
@@ -17,13 +18,20 @@ export const comparisons: Readonly<Record<string, Comparison>> = {
   vision: { check: checkVision, notCovered: visionNotCovered },
 }
 
-/** Every case of a tree. A known folder that is missing fails; an unknown one is listed. */
+/** Folders with photos, which are not ours to copy: compared where a tree has them. */
+const withPhotos: Readonly<Record<string, Comparison>> = {
+  preprocess: { check: checkPreprocess },
+}
+
+/** Every case of a tree. A known folder that is missing fails (one with photos does not); an unknown one is listed. */
 export async function checkTree(tree: string): Promise<Report> {
   const entries = await readdir(tree, { withFileTypes: true })
-  const unknown = entries.filter((entry) => entry.isDirectory() && !Object.hasOwn(comparisons, entry.name))
+  const folders = new Set(entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name))
+  const photos = Object.entries(withPhotos).filter(([folder]) => folders.has(folder))
+  const known: Readonly<Record<string, Comparison>> = { ...comparisons, ...Object.fromEntries(photos) }
   const checks: Check[] = []
-  const notCovered = unknown.map((entry) => entry.name)
-  for (const [folder, { check, notCovered: leftOut }] of Object.entries(comparisons)) {
+  const notCovered = [...folders].filter((folder) => !Object.hasOwn(known, folder))
+  for (const [folder, { check, notCovered: leftOut }] of Object.entries(known)) {
     checks.push(...(await attempt(folder, 'all', () => check(join(tree, folder)))))
     notCovered.push(...((await leftOut?.(join(tree, folder)).catch(() => [])) ?? []))
   }
