@@ -20,7 +20,11 @@ export function createPairTable(capacity = 1 << 16): PairTable {
     slots = new Int32Array(2 * old.length)
     mask = 2 * mask + 1
     for (let i = 0; i < old.length; i += 3) {
-      if (old[i + 2] !== 0) slots.set(old.subarray(i, i + 3), find(old[i]!, old[i + 1]!))
+      if (old[i + 2] === 0) continue
+      const at = find(old[i]!, old[i + 1]!)
+      slots[at] = old[i]!
+      slots[at + 1] = old[i + 1]!
+      slots[at + 2] = old[i + 2]!
     }
   }
 

@@ -9,7 +9,7 @@ import { type Token, tokenAt } from './ptb-lexer.ts'
 /** Tokens of the tool that the evaluation drops. It looks for brackets in capitals, so that the lower-cased `-lrb-` stays. */
 const dropped = new Set(["''", "'", '``', '`', '.', '?', '!', ',', ':', '-', '--', '...', ';'])
 
-const space = /[ \t\xa0\u2000-\u200a\u3000]/y
+const oddSpace = /[\t\xa0\u2000-\u200a\u3000]/y
 const lineEnd = /\r\n|[\n-\r\x85\u2028\u2029]/y
 
 /** Most of a caption: letters, hyphens and straight apostrophes, then perhaps a mark, then a blank. */
@@ -28,18 +28,25 @@ export function tokenize(captions: readonly string[]): string[] {
   const lines: string[] = []
   let line: string[] = []
   for (let position = 0; position < text.length; ) {
-    if (matches(space, text, position)) {
+    if (text[position] === ' ') {
+      position++
+      continue
+    }
+    const piece = matches(simple, text, position) ? text.slice(position, simple.lastIndex) : ''
+    const words = lookUp(known, piece)
+    if (words !== undefined) {
+      if (words !== '') line.push(words)
+      position += piece.length
+    } else if (matches(oddSpace, text, position)) {
       position++
     } else if (matches(lineEnd, text, position)) {
       lines.push(line.join(' '))
       line = []
       position = lineEnd.lastIndex
     } else {
-      const piece = matches(simple, text, position) ? text.slice(position, simple.lastIndex) : ''
-      let words = lookUp(known, piece)
-      if (words === undefined) ({ text: words, end: position } = wordAt(text, position))
-      else position += piece.length
-      if (words !== '') line.push(words)
+      const word = wordAt(text, position)
+      if (word.text !== '') line.push(word.text)
+      position = word.end
     }
   }
   lines.push(line.join(' '))
@@ -54,10 +61,12 @@ function wordAt(text: string, position: number): Token {
 
 /** The words of a simple piece, computed when it is first seen; undefined where they depend on what follows. */
 function lookUp(known: Map<string, string | undefined>, piece: string): string | undefined {
-  if (piece === '' || known.has(piece)) return known.get(piece)
+  const before = known.get(piece)
+  if (before !== undefined || piece === '' || known.has(piece)) return before
   const [words, ...others] = continuations.map((after) => wordsOf(piece, after))
-  known.set(piece, others.every((other) => other === words) ? words : undefined)
-  return known.get(piece)
+  const settled = others.every((other) => other === words) ? words : undefined
+  known.set(piece, settled)
+  return settled
 }
 
 function wordsOf(piece: string, after: string): string {

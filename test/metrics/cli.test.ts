@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { writeSafetensors } from '../../src/checkpoints/node.ts'
+import { blip2 } from '../cli/cli.ts'
+import { readJson, synthetic } from './reference.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'blip2-metrics-'))
+after(() => rmSync(folder, { recursive: true }))
+
+function file(name: string, content: unknown): string {
+  const path = join(folder, name)
+  writeFileSync(path, JSON.stringify(content))
+  return path
+}
+
+const annotations = file('annotations.json', {
+  images: [{ id: 1 }, { id: 2 }, { id: 3 }],
+  annotations: [
+    { id: 1, image_id: 1, caption: 'A dog runs on the grass.' },
+    { id: 2, image_id: 2, caption: 'Two cats sleep near a red chair.' },
+    { id: 3, image_id: 3, caption: 'A car.' },
+  ],
+})
+
+test('metrics caption: the official names and scales', async () => {
+  const results = file('results.json', [
+    { image_id: 1, caption: 'a dog runs on the grass' },
+    { image_id: 2, caption: 'two cats sleep near a red chair' },
+  ])
+  const args = ['metrics', 'caption', '--annotations', annotations, '--results', results]
+  const { code, lines, stderr } = await blip2([...args, '--json', '--per-image'])
+  assert.equal(code, 0)
+  assert.equal(stderr, `note: 1 images of ${annotations} have no caption in ${results}\n`)
+  const [first, second, corpus] = lines.map((line) => JSON.parse(line))
+  assert.deepEqual([first.image_id, second.image_id], [1, 2])
+  // 'two-images' of edge-cases.json: the same captions
+  const edge = readJson(synthetic('caption/edge-cases.json')).find(
+    ({ name }: { name: string }) => name === 'two-images',
+  )
+  assert.deepEqual(Object.keys(corpus), ['Bleu_1', 'Bleu_2', 'Bleu_3', 'Bleu_4', 'ROUGE_L', 'CIDEr', 'images'])
+  for (const [name, value] of Object.entries(edge.corpus as Record<string, number>)) {
+    if (name in corpus) assert.ok(Math.abs(corpus[name] - value) < 1e-9, name)
+  }
+  const text = await blip2(args)
+  assert.match(text.stdout, /^Bleu_1 {2,}1\.0000\n(.+\n)*CIDEr {2,}10\.0000\n$/)
+})
+
+test('metrics caption: wrong ids end with code 1, missing options with 2', async () => {
+  const results = file('other.json', [{ image_id: 4, caption: 'a' }])
+  const wrong = await blip2(['metrics', 'caption', '--annotations', annotations, '--results', results])
+  assert.equal(wrong.code, 1)
+  assert.match(wrong.stderr, /^error: .*other\.json\[0\]: image_id 4 is not in .*annotations\.json/)
+  const usage = await blip2(['metrics', 'caption', '--annotations', annotations])
+  assert.equal(usage.code, 2)
+  assert.match(usage.stderr, /blip2 metrics caption --help/)
+})
+
+test('metrics vqa: percent, overall and by type', async () => {
+  const files = ['questions', 'annotations', 'results'].flatMap((name) => [`--${name}`, synthetic(`vqa/${name}.json`)])
+  const expected = readJson(synthetic('vqa/accuracy.json'))
+  for (const variant of ['official', 'lavis']) {
+    const { lines } = await blip2(['metrics', 'vqa', ...files, '--variant', variant, '--json'])
+    const found = JSON.parse(lines[0]!)
+    assert.ok(Math.abs(found.overall - expected[variant].full.overall) < 1e-9)
+    assert.ok(Math.abs(found.perAnswerType.number - expected[variant].full.perAnswerType.number) < 1e-9)
+    assert.equal(found.questions, 523)
+  }
+})
+
+test('metrics retrieval: both directions from one matrix', async () => {
+  const similarity = join(folder, 'scores.safetensors')
+  const bytes = (values: number[]) => new Uint8Array(new Float32Array(values).buffer)
+  await writeSafetensors(similarity, [
+    { name: 'score_i2t', dtype: 'F32', shape: [2, 3], data: bytes([0.9, 0.1, 0.2, 0.3, 0.1, 0.2]) },
+  ])
+  const truth = file('truth.json', { txt2img: [0, 0, 1] })
+  const { lines, stderr } = await blip2([
+    'metrics',
+    'retrieval',
+    '--similarity',
+    similarity,
+    '--ground-truth',
+    truth,
+    '--json',
+  ])
+  assert.equal(stderr, '')
+  // Image 0 finds text 0 first; image 1 finds text 0 before its text 2. Text 0 finds image 0; texts 1 and 2 are tied: lower index first.
+  const found = JSON.parse(lines[0]!)
+  assert.deepEqual([found.txt_r1, found.txt_r5], [50, 100])
+  assert.ok(Math.abs(found.img_r1 - 200 / 3) < 1e-9)
+})
