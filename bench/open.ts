@@ -1,4 +1,5 @@
 /** What the benchmarks share: a checkpoint opened piece by piece, as `loadBlip2` does, and how a figure is measured and printed. */
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -13,9 +14,16 @@ import { createSessions } from '../src/tasks/sessions.ts'
 
 export const image = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'examples', 'demo', 'scene.png')
 
+/**
+ * Opens a checkpoint from a cold start: its files are dropped from the page cache first (GNU dd), because earlier programs
+ * may have left them there in small pieces, over which every pass is slower.
+ */
 export async function openModel(folder: string, options: { readonly readAhead: boolean } = { readAhead: true }) {
   const config = parseBlip2Config(JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')), 'config.json')
   const checkpoint = await openCheckpoint(folder)
+  for (const { path } of checkpoint.files) {
+    spawnSync('dd', [`if=${path}`, 'iflag=nocache', 'count=0', 'status=none'])
+  }
   const device = await openDevice()
   const sessions = createSessions(device, config, checkpoint.tensors)
   const reading = readAhead(options.readAhead ? checkpoint.files.map((file) => file.path) : [])

@@ -1,6 +1,6 @@
 /**
- * What reading the weights ahead is worth: the files are dropped from the page cache (GNU dd), then the language model reads its
- * first prompt and takes steps of five beams, once with page faults alone and once behind `readAhead`.
+ * What reading the weights ahead is worth: from a cold start the language model reads its first prompt and takes steps of
+ * five beams, once with page faults alone and once behind `readAhead`.
  *
  *   node build/bench/read-ahead.js FOLDER
  */
@@ -17,12 +17,6 @@ if (mode === undefined) {
     if (run.status !== 0) process.exit(1)
   }
 } else {
-  const opened = await openModel(folder, { readAhead: false })
-  for (const { path } of opened.checkpoint.files) {
-    spawnSync('dd', [`if=${path}`, 'iflag=nocache', 'count=0', 'status=none'])
-  }
-  await opened.device.dispose()
-
   const { device, sessions, queryEmbeds, reading } = await openModel(folder, { readAhead: mode === 'ahead' })
   const items = [{ queryEmbeds, prompt: [2, 100, 101, 102] }]
   const decoder = createDecoder(sessions, items, {
