@@ -117,11 +117,17 @@ describe('frozen weights', () => {
     assert.deepEqual(gradients(loss, []), [])
   })
 
-  test('a frozen branch with an operator that has no gradient is no obstacle', async () => {
-    const table = parameter('table', [3, 1])
-    const ids = gather(int64s([2, 0]), int64s([1]))
-    const [dtable] = gradients(reduceSum(gather(table, ids), [0, 1]), [table])
-    assertTensor(await compute(dtable!, { table: floats([3, 1], [1, 2, 3]) }), floats([3, 1], [1, 0, 0]))
+  test('an operator without gradient is no obstacle where nothing is trained below it', async () => {
+    const [scale, table] = [parameter('scale', [1]), parameter('table', [3, 1])]
+    const whole = cast(cast(table, 'int64'), 'float32')
+    const product = reduceSum(mul(scale, whole), [0, 1])
+    const last = cast(cast(scale, 'int64'), 'float32')
+    const results = await evaluate(
+      { dscale: gradients(product, [scale])[0]!, dlast: gradients(last, [last])[0]! },
+      { scale: floats([1], [1]), table: floats([3, 1], [1.5, 2.5, 3.5]) },
+    )
+    assertTensor(results.dscale, floats([1], [6]))
+    assertTensor(results.dlast, floats([1], [1]))
   })
 })
 
