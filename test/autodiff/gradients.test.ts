@@ -4,7 +4,6 @@ import { gradients } from '../../src/autodiff/index.ts'
 import {
   constant,
   input,
-  int64s,
   type Node,
   parameter,
   plainForm,
