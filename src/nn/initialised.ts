@@ -31,7 +31,7 @@ function fillNormal(values: Float32Array, random: () => number, deviation: numbe
 }
 
 /**
- * Uniform numbers in [0, 1): sfc32 (Doty-Humphrey, PractRand) started from hashes of the text (FNV-1a with three beginnings).
+ * Uniform numbers in [0, 1): sfc32 (Doty-Humphrey, PractRand) started from three hashes of the text (FNV-1a).
  * Its 128 bits of state keep the streams of a model's thousand weights apart; 32 would make some of them overlap.
  */
 function randomFor(text: string): () => number {

@@ -17,8 +17,8 @@ export function gather(table: Value, indices: Value): Value {
 }
 
 /**
- * Zeros of the table's shape with dy's rows added at their indices. ScatterElements adds one after the other; ScatterND (ONNX
- * Runtime 1.30, CPU) loses sums when two threads meet at one row.
+ * Zeros of the table's shape with dy's rows added at their indices. ScatterElements adds one after the other; ScatterND
+ * (ONNX Runtime 1.30, CPU) loses sums when two threads meet at one row.
  */
 function scatterAdd(table: Value, indices: Value, dy: Value): Value {
   const row = table.shape.slice(1)

@@ -146,7 +146,10 @@ function splitSizes(x: Value, sizes: readonly Dim[], axis: number): Value {
   )
 }
 
-/** x[start:end] along an axis, to its end if no `end` is given. An axis of named size must reach to `end`. dx = dy between zeros. */
+/**
+ * x[start:end] along an axis, to its end if no `end` is given. An axis of named size must reach to `end` when the graph runs.
+ * dx = dy between zeros.
+ */
 export function slice(x: Value, axis: number, start: number, end?: number): Value {
   const front = frontAxis('Slice', x, axis)
   const size = x.shape[front] as Dim
