@@ -10,6 +10,8 @@ interface CaptionFlags {
   readonly annotations: string
   readonly results: string
   readonly perImage?: boolean
+  readonly meteor?: string
+  readonly spice?: string
   readonly json?: boolean
 }
 
@@ -30,12 +32,12 @@ interface RetrievalFlags {
 
 const jsonText = 'one JSON object on one line'
 
-export function addMetrics(program: Command): void {
+export function addMetrics(program: Command, signal: AbortSignal): void {
   const metrics = program
     .command('metrics')
     .helpGroup('Evaluation:')
     .summary('Score captions, answers or retrieval as the official tools do.')
-    .description('Score results that are in files already. No model and no Java is needed.')
+    .description('Score results that are in files already. No model is needed.')
     .helpCommand(false)
 
   metrics
@@ -46,13 +48,15 @@ export function addMetrics(program: Command): void {
       'COCO captions: {"images": [{"id"}], "annotations": [{"image_id", "caption"}]}',
     )
     .requiredOption('--results <file>', 'COCO results: [{"image_id", "caption"}]')
+    .option('--meteor <jar>', 'METEOR too, by the official meteor-1.5.jar (needs Java)')
+    .option('--spice <jar>', 'SPICE too, by the official spice-1.0.jar (needs Java)')
     .option('--per-image', 'the scores of each image too, one line each')
     .option('--json', jsonText)
     .addHelpText(
       'after',
-      '\nImages without a result are not scored. METEOR and SPICE exist only as Java tools and are left out.',
+      '\nImages without a result are not scored. METEOR and SPICE exist only as Java programs: they are left out without their jars.',
     )
-    .action(scoreCaptions)
+    .action((flags: CaptionFlags) => scoreCaptions(flags, signal))
 
   metrics
     .command('vqa')
@@ -88,14 +92,23 @@ export function addMetrics(program: Command): void {
     command.showHelpAfterError(`\`blip2 metrics ${command.name()} --help\` explains.`)
 }
 
-async function scoreCaptions({ annotations, results, perImage, json }: CaptionFlags): Promise<void> {
+async function scoreCaptions(flags: CaptionFlags, signal: AbortSignal): Promise<void> {
+  const { annotations, results, perImage, json } = flags
   const { pairCaptions } = await import('../metrics/caption/coco.ts')
-  const { evaluateCaptions } = await import('../metrics/caption/evaluate.ts')
+  const { scoreTokenized, tokenizeImages } = await import('../metrics/caption/evaluate.ts')
+  const { meteor, spice } = await import('../metrics/caption/node-java.ts')
   const output = createOutput(json)
   const images = pairCaptions(await readJson(annotations), await readJson(results))
   const { imageIds, withoutResult } = images
   if (withoutResult > 0) output.note(`${withoutResult} images of ${annotations} have no caption in ${results}`)
-  const scores = Object.entries(evaluateCaptions(images).metrics)
+  const absent = [...(flags.meteor ? [] : ['METEOR (--meteor)']), ...(flags.spice ? [] : ['SPICE (--spice)'])]
+  if (absent.length > 0) output.note(`left out without the jar of its Java program: ${absent.join(', ')}`)
+  const tokenized = tokenizeImages(images)
+  const scores = Object.entries({
+    ...scoreTokenized(tokenized).metrics,
+    ...(flags.meteor && { METEOR: await meteor(tokenized, flags.meteor, { signal }) }),
+    ...(flags.spice && { SPICE: await spice(tokenized, flags.spice, { signal }) }),
+  })
   if (perImage) {
     imageIds.forEach((image_id, i) => {
       const ofImage = scores.map(([name, score]): [string, number] => [name, score.perImage[i]!])

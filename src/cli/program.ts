@@ -32,7 +32,7 @@ Results go to standard output, everything else to standard error. Exit code: 0 a
   addChat(program, signal)
   addInspect(program)
   addModels(program)
-  addMetrics(program)
+  addMetrics(program, signal)
   for (const command of program.commands) command.showHelpAfterError(`\`blip2 ${command.name()} --help\` explains.`)
   return program
 }

@@ -33,7 +33,11 @@ test('metrics caption: the official names and scales', async () => {
   const args = ['metrics', 'caption', '--annotations', annotations, '--results', results]
   const { code, lines, stderr } = await blip2([...args, '--json', '--per-image'])
   assert.equal(code, 0)
-  assert.equal(stderr, `note: 1 images of ${annotations} have no caption in ${results}\n`)
+  assert.equal(
+    stderr,
+    `note: 1 images of ${annotations} have no caption in ${results}\n` +
+      'note: left out without the jar of its Java program: METEOR (--meteor), SPICE (--spice)\n',
+  )
   const [first, second, corpus] = lines.map((line) => JSON.parse(line))
   assert.deepEqual([first.image_id, second.image_id], [1, 2])
   // 'two-images' of edge-cases.json: the same captions
@@ -56,6 +60,15 @@ test('metrics caption: wrong ids end with code 1, missing options with 2', async
   const usage = await blip2(['metrics', 'caption', '--annotations', annotations])
   assert.equal(usage.code, 2)
   assert.match(usage.stderr, /blip2 metrics caption --help/)
+})
+
+test('metrics caption --meteor: a jar that is none is an error, not a missing score', async () => {
+  const results = file('one.json', [{ image_id: 1, caption: 'a dog' }])
+  const java = ['--meteor', join(folder, 'nothing.jar')]
+  const outcome = await blip2(['metrics', 'caption', '--annotations', annotations, '--results', results, ...java])
+  assert.equal(outcome.code, 1)
+  assert.equal(outcome.stdout, '')
+  assert.match(outcome.stderr, /error: (java: cannot be started|.*nothing\.jar: the program ended with code)/)
 })
 
 test('metrics vqa: percent, overall and by type', async () => {
