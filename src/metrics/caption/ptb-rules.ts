@@ -27,7 +27,8 @@ const blank = String.raw`[ \t\xa0\u2000-\u200a\u3000\n-\r\x85\u2028\u2029]`
 const letter = `(?:[${letters}]|&[aeiou](?:acute|grave|uml);)`
 const digit = `[${digits}]`
 const alphanumeric = `(?:[${letters}${digits}]|&[aeiou](?:acute|grave|uml);)`
-/** Soft hyphens end compounds, not words. */
+/** Soft hyphens end compounds and elisions, not words. */
+const hardLetter = `(?:(?!\\xad)${letter})`
 const hard = `(?:(?!\\xad)${alphanumeric})`
 const apostrophe = String.raw`(?:['\x92\u2019]|&apos;)`
 const quote = String.raw`(?:['\x92\u2019\x60\x91\u2018\u201b]|&apos;)`
@@ -84,7 +85,7 @@ const elisions: readonly Rule[] = [
   rule(
     `${apostrophe}(?:em|[2-9]0s|till?|cause)|cont'd\\.?|nor'easter|c'mon|e'er|s'mores|ev'ry|li'l|nat'l|d'ye|o${apostrophe}o`,
   ),
-  exact(`[A-HJ-XZn]${quote}${letter}{2,}|${letter}+[aeiouyAEIOUY]${quote}[aeiouA-Z]${letter}*`),
+  exact(`[A-HJ-XZn]${quote}${hardLetter}{2,}|${hardLetter}+[aeiouyAEIOUY]${quote}[aeiouA-Z]${hardLetter}*`),
   before(`y${apostrophe}`, letter),
 ]
 
@@ -106,7 +107,7 @@ const clitics: readonly Rule[] = [before(clitic, '[^A-Za-z]', straight), rule(`n
 const frequentFractions = new Map([...'¼½¾⅓⅔'].map((sign, i) => [sign, ['1/4', '1/2', '3/4', '1/3', '2/3'][i]!]))
 const numbers: readonly Rule[] = [
   rule(`${digit}{1,2}[-/]${digit}{1,2}[-/]${digit}{2,4}`),
-  rule(`[-+]?${number}`),
+  rule(`[-+]?${number}`, unhyphenated),
   rule('[\u207a\u207b\u208a\u208b]?(?:[\u2070\xb9\xb2\xb3\u2074-\u2079]+|[\u2080-\u2089]+)'),
   rule(`(?:${digit}{1,4}[- \xa0])?${digit}{1,4}(?:\\\\?/|\u2044)${digit}{1,4}`, unbroken),
   rule('[\xbc-\xbe\u2153-\u215e]', (sign) => frequentFractions.get(sign) ?? sign),
