@@ -21,14 +21,9 @@ if (peer.length === 0) throw new Error('usage: compare.js FOLDER ROUNDS PEER COM
 const ours = new Map<string, number>()
 const theirs = new Map<string, number>()
 for (let round = 0; round < Number(rounds); round++) {
-  collect(ours, [
-    process.execPath,
-    join(dirname(fileURLToPath(import.meta.url)), 'model.js'),
-    folder,
-    'encode',
-    'decode',
-    'caption',
-  ])
+  for (const figure of ['encode', 'decode', 'caption']) {
+    collect(ours, [process.execPath, join(dirname(fileURLToPath(import.meta.url)), 'model.js'), folder, figure])
+  }
   collect(theirs, peer)
 }
 
