@@ -1,7 +1,7 @@
 /**
- * Weights are used where they lie, so the system reads a page when a graph first touches it: 4 KB at a time, in the order of
- * the computation. Reading the files from front to back beside the first image brings them in several times faster, and in
- * large contiguous pieces, which later makes every pass over them faster too (`bench/`: read-ahead).
+ * Weights are used where they lie, so the system reads a page when a graph first touches it: small pieces, in the order of the
+ * computation. Reading the files from front to back beside the first image brings them in faster and in large contiguous
+ * pieces, over which later passes are never slower and sometimes much faster (`bench/read-ahead.ts`).
  */
 import { type FileHandle, open } from 'node:fs/promises'
 

@@ -6,7 +6,7 @@ const TOKENS = 128
 
 /**
  * About how many bytes a batch needs beside the weights: the widest layer of the image encoder with its attention scores, and
- * the language model's keys, values and logits. For blip2-opt-2.7b 0.45 GB; `bench/` measures 0.31 GB, Node itself included.
+ * the language model's keys, values and logits. For blip2-opt-2.7b 0.45 GB; `bench/` measures 0.35 GB, Node itself included.
  */
 export function activationBytes({ vision_config, text_config }: Blip2Config, batch: number): number {
   const { hidden_size, intermediate_size, num_attention_heads, image_size, patch_size } = vision_config
