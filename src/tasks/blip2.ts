@@ -51,6 +51,18 @@ export interface Answer {
   readonly timing_ms: TimingMs
 }
 
+/** An image, which may be the same encoded one several times, and a question about it. */
+export interface Asked {
+  readonly image: ImageInput
+  readonly question: string
+}
+
+/** An image and the text that the language model continues behind it. */
+export interface PromptedInput {
+  readonly image: ImageInput
+  readonly prompt: string
+}
+
 /** A conversation about one image. */
 export interface Chat {
   /** All turns. The language model is told the last ones that it has room for. */
@@ -68,9 +80,13 @@ export interface Blip2 {
   /** Several images as one batch; each gets the caption that it would get alone. */
   captionBatch(images: readonly ImageInput[], options?: TaskOptions): Promise<Caption[]>
   answer(image: ImageInput, question: string, options?: TaskOptions): Promise<Answer>
+  /** Several questions, each about its own image, as one batch; each gets the answer that it would get alone. */
+  answerBatch(items: readonly Asked[], options?: TaskOptions): Promise<Answer[]>
   chat(image: ImageInput, options?: TaskOptions): Promise<Chat>
   /** Continues a prompt of your own (empty by default) after the image: nothing is added to it. */
   generate(image: ImageInput, options?: TaskOptions): Promise<GeneratedText[]>
+  /** The same for several images as one batch, each with its own prompt. */
+  generateBatch(items: readonly PromptedInput[], options?: TaskOptions): Promise<GeneratedText[][]>
   /** Like `generate`, piece by piece: as produced for greedy search and sampling, all at the end for beam search. */
   stream(image: ImageInput, options?: TaskOptions): AsyncGenerator<string, void>
   /** Gives the memory back and ends the threads. Calls that are running or come later reject with a SessionError. */
@@ -126,6 +142,7 @@ export function createBlip2(parts: Blip2Parts): Blip2 {
     const settings = generationOptions(defaults, options)
     validateOptions(settings)
     const clock = timing()
+    if (images.length === 0) return { texts: [], timing_ms: clock.total() }
     const encoded = await encodeAll(images, options, clock)
     const items = encoded.map((image, i) => ({ image, prompt: encodePrompt(prompts[i] as string) }))
     const sequences = await clock.measure('generate', () => engine.generate(items, settings, options.signal))
@@ -152,15 +169,22 @@ export function createBlip2(parts: Blip2Parts): Blip2 {
   }
 
   async function reply(
-    image: ImageInput,
-    question: string,
-    prompt: string,
+    items: readonly Asked[],
+    prompts: readonly string[],
     defaults: GenerationOptions,
     options: TaskOptions,
-  ): Promise<Answer> {
-    if (question.trim() === '') throw new DataError(`${imageName(image)}: the question is empty`)
-    const { texts, timing_ms } = await complete([image], [options.prompt ?? prompt], defaults, options)
-    return { question, pred_answer: texts[0]?.[0]?.text ?? '', timing_ms }
+  ): Promise<Answer[]> {
+    const silent = items.find(({ question }) => question.trim() === '')
+    if (silent) throw new DataError(`${imageName(silent.image)}: the question is empty`)
+    const asked = options.prompt === undefined ? prompts : items.map(() => options.prompt as string)
+    const images = items.map(({ image }) => image)
+    const { texts, timing_ms } = await complete(images, asked, defaults, options)
+    return items.map(({ question }, i) => ({ question, pred_answer: texts[i]?.[0]?.text ?? '', timing_ms }))
+  }
+
+  const answerBatch = (items: readonly Asked[], options: TaskOptions = {}): Promise<Answer[]> => {
+    const prompts = items.map(({ question }) => questionPrompt(config, question))
+    return reply(items, prompts, answerDefaults, options)
   }
 
   /** The prompt with as many of the last turns as the language model can read, answer included. */
@@ -183,8 +207,8 @@ export function createBlip2(parts: Blip2Parts): Blip2 {
     encode,
     captionBatch,
     caption: async (image, options) => (await captionBatch([image], options))[0] as Caption,
-    answer: (image, question, options = {}) =>
-      reply(image, question, questionPrompt(config, question), answerDefaults, options),
+    answerBatch,
+    answer: async (image, question, options) => (await answerBatch([{ image, question }], options))[0] as Answer,
 
     async chat(image, options = {}) {
       const encoded = await encode(image, options)
@@ -194,7 +218,7 @@ export function createBlip2(parts: Blip2Parts): Blip2 {
         async ask(question, more = {}) {
           const settings = { ...options, ...more }
           const prompt = conversation(history, question, settings.maxNewTokens ?? chatDefaults.maxNewTokens)
-          const answer = await reply(encoded, question, prompt, chatDefaults, settings)
+          const [answer] = (await reply([{ image: encoded, question }], [prompt], chatDefaults, settings)) as [Answer]
           history.push({ question, answer: answer.pred_answer })
           return answer
         },
@@ -204,6 +228,12 @@ export function createBlip2(parts: Blip2Parts): Blip2 {
     async generate(image, options = {}) {
       const { texts } = await complete([image], [options.prompt ?? ''], {}, options)
       return texts[0] as GeneratedText[]
+    },
+
+    async generateBatch(items, options = {}) {
+      const images = items.map(({ image }) => image)
+      const prompts = items.map(({ prompt }) => prompt)
+      return (await complete(images, prompts, {}, options)).texts
     },
 
     async *stream(image, options = {}) {

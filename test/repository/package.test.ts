@@ -28,6 +28,7 @@ const publicNames = [
 
 const publicTypes = [
   'Answer',
+  'Asked',
   'Blip2',
   'Blip2Config',
   'Caption',
@@ -39,6 +40,7 @@ const publicTypes = [
   'LoadOptions',
   'LoadProgress',
   'Preset',
+  'PromptedInput',
   'RgbImage',
   'TaskOptions',
   'TimingMs',

@@ -66,6 +66,28 @@ test('a batch gives each image the caption that it gets alone, for beams, greedy
   }
 })
 
+test('items of a batch may have prompts and questions of different lengths', async () => {
+  const questions = ['what is it', 'is it a boat or a house on the shore', 'red']
+  const asked = colours.map((image, i) => ({ image, question: questions[i] as string }))
+  const answers = await model.answerBatch(asked, { maxNewTokens: 6 })
+  const prompted = colours.map((image, i) => ({ image, prompt: questions[i] as string }))
+  const texts = await model.generateBatch(prompted, { maxNewTokens: 6, numBeams: 3 })
+  for (const [i, { image, question }] of asked.entries()) {
+    const alone = await model.answer(image, question, { maxNewTokens: 6 })
+    assert.equal(answers[i]?.pred_answer, alone.pred_answer)
+    assert.equal(answers[i]?.question, question)
+    const text = await model.generate(image, { prompt: question, maxNewTokens: 6, numBeams: 3 })
+    assert.deepEqual(
+      texts[i]?.map((one) => one.text),
+      text.map((one) => one.text),
+    )
+  }
+})
+
+test('a batch of nothing is nothing', async () => {
+  assert.deepEqual(await model.captionBatch([]), [])
+})
+
 test('a second question about an encoded image costs no second image encoding and gets the same answer', async () => {
   const image = await model.encode(scene)
   const first = await model.answer(image, 'is there a house')
