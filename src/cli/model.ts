@@ -12,7 +12,7 @@ export async function withModel(
   signal: AbortSignal,
   use: (model: Blip2) => Promise<void>,
 ): Promise<void> {
-  const { model: source, device, threads, revision, offline, batch } = flags
+  const { model: source, device, threads, revision, offline, batch, imageSize } = flags
   if (source === undefined || source === '') return command.error(whichModel())
   // Only now: ONNX Runtime and the image library take a moment, which --help and mistakes need not wait for.
   const { loadBlip2 } = await import('../tasks/node-load.ts')
@@ -23,6 +23,7 @@ export async function withModel(
     ...(revision !== undefined && { revision }),
     ...(offline !== undefined && { offline }),
     ...(batch !== undefined && { batch }),
+    ...(imageSize !== undefined && { imageSize }),
     onProgress: ({ step, loadedBytes, totalBytes }) => output.progress(step, loadedBytes, totalBytes),
     onNotice: output.note,
     signal,

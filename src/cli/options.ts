@@ -11,6 +11,7 @@ export interface ModelFlags {
   readonly offline?: boolean
   readonly device: DeviceName
   readonly threads?: number
+  readonly imageSize?: number
 }
 
 export interface CommonFlags extends ModelFlags, DecodingFlags {
@@ -30,6 +31,7 @@ export function addCommonOptions(command: Command, defaults: GenerationOptions):
     .addOption(new Option('--model <name>', 'published name, org/name of the hub, folder or file').env('BLIP2_MODEL'))
     .option('--revision <revision>', 'branch, tag or commit of the hub (default: main)')
     .option('--offline', 'use what is in the cache, without any request')
+    .option('--image-size <pixels>', 'side of the images the encoder sees (default: as published)', positiveInteger)
     .addOption(
       new Option('--device <device>', 'where to compute').choices(['auto', 'cpu', 'webgpu', 'cuda']).default('auto'),
     )

@@ -160,3 +160,14 @@ test('photos are turned as EXIF says, and with --no-exif they are not', async ()
   assert.equal(plain, other)
   assert.notEqual(turned, plain)
 })
+
+test('--image-size runs the model at another size, and says which sizes there are', async () => {
+  const caption = ['caption', scene, '--model', tiny, '--json', '--image-size']
+  const [line] = objects<CaptionLine>(await blip2([...caption, '42']))
+  const model = await loadBlip2(tiny, { imageSize: 42 })
+  assert.equal(line?.pred_caption, (await model.caption(scene)).pred_caption)
+  await model.dispose()
+  const wrong = await blip2([...caption, '40'])
+  assert.equal(wrong.code, 1)
+  assert.match(wrong.stderr, /expected a multiple of the patch size, 7 pixels, found 40/)
+})
