@@ -10,8 +10,11 @@ export function linear(p: Params, x: Value, outSize: number, options: { readonly
   return p.label(affine(x, weight, bias))
 }
 
+/** From 2 rows to so many, w·xᵀ is the faster form of a linear layer (docs/decisions/0004). */
+export const FEW_ROWS = 64
+
 /**
- * x·wᵀ + b over the last axis. Fused form for 2 to 64 rows: w·xᵀ instead, which reads every weight once where it lies, while
+ * x·wᵀ + b over the last axis. Fused form for 2 to FEW_ROWS rows: w·xᵀ instead, which reads every weight once where it lies, while
  * x·wᵀ first repacks all of w (`bench/`: 1.4 times as fast at 5 rows; slower for one row and from about 100 rows on).
  */
 export function affine(x: Value, w: Value, b: Value | undefined): Value {
@@ -24,7 +27,7 @@ export function affine(x: Value, w: Value, b: Value | undefined): Value {
   const plain = restore(gemm(rows, w, b))
   return withFusedForm(plain, (sizes) => {
     const count = elementCount(x.shape.slice(0, -1), sizes)
-    if (count < 2 || count > 64) return undefined
+    if (count < 2 || count > FEW_ROWS) return undefined
     const product = swapLast(fusedMatmul(w, rows, { transB: true }))
     return restore(b ? add(product, b) : product)
   })

@@ -35,6 +35,25 @@ export interface StoredParamsOptions {
 
 const dtypes: Readonly<Record<string, DType>> = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' }
 
+/** Why a stored tensor cannot be a weight. */
+export type Misfit<T> =
+  | { readonly problem: 'missing' }
+  | { readonly problem: 'mistyped' | 'misshapen'; readonly stored: T }
+
+/** The tensor stored under the first of `names` that is there, if its dtype and shape make it the weight. */
+export function findWeight<T extends Pick<StoredTensor, 'dtype' | 'shape'>>(
+  tensors: ReadonlyMap<string, T>,
+  names: readonly string[],
+  shape: readonly number[],
+): { readonly stored: T; readonly dtype: DType } | Misfit<T> {
+  const stored = names.map((name) => tensors.get(name)).find((tensor) => tensor !== undefined)
+  if (!stored) return { problem: 'missing' }
+  const dtype = dtypes[stored.dtype]
+  if (!dtype) return { problem: 'mistyped', stored }
+  const fits = stored.shape.length === shape.length && stored.shape.every((dim, i) => dim === shape[i])
+  return fits ? { stored, dtype } : { problem: 'misshapen', stored }
+}
+
 /** Params that lie in checkpoint files: no byte of them is read here. */
 export function storedParams(
   tensors: ReadonlyMap<string, StoredTensor>,
@@ -52,21 +71,13 @@ export function storedParams(
       problems.push(`${name}: ${values.length} values take its place, the model needs ${showShape(shape)}`)
       return undefined
     }
-    const tensor = names.map((one) => tensors.get(one)).find((one) => one !== undefined)
-    if (!tensor) {
-      problems.push(`${name} ${showShape(shape)} is missing`)
+    const found = findWeight(tensors, names, shape)
+    if ('problem' in found) {
+      problems.push(describeMisfit(name, shape, found))
       return undefined
     }
-    const dtype = dtypes[tensor.dtype]
-    if (!dtype) {
-      problems.push(`${name}: dtype ${tensor.dtype}, expected F32, F16 or BF16`)
-      return undefined
-    }
-    if (tensor.shape.length !== shape.length || tensor.shape.some((dim, i) => dim !== shape[i])) {
-      problems.push(`${name}: shape ${showShape(tensor.shape)}, the model needs ${showShape(shape)}`)
-      return undefined
-    }
-    return { kind: 'file', dtype, file: tensor.file, offset: tensor.offset, length: tensor.length }
+    const { file, offset, length } = found.stored
+    return { kind: 'file', dtype: found.dtype, file, offset, length }
   })
   return {
     params,
@@ -80,5 +91,16 @@ export function storedParams(
         `${all.length} tensors do not fit the configuration:\n  ${shown}${more}\nIs config.json that of this checkpoint?`,
       )
     },
+  }
+}
+
+function describeMisfit(name: string, shape: readonly number[], misfit: Misfit<StoredTensor>): string {
+  switch (misfit.problem) {
+    case 'missing':
+      return `${name} ${showShape(shape)} is missing`
+    case 'mistyped':
+      return `${name}: dtype ${misfit.stored.dtype}, expected F32, F16 or BF16`
+    case 'misshapen':
+      return `${name}: shape ${showShape(misfit.stored.shape)}, the model needs ${showShape(shape)}`
   }
 }

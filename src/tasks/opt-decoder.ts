@@ -17,7 +17,7 @@ export function optDecoder(
   const queries = sessions.config.num_query_tokens
   const prompts = leftPadded(
     items.map((item) => item.prompt),
-    config.pad_token_id ?? 0,
+    config.pad_token_id,
   )
   const visible = visiblePrefix(prompts, queries)
   const prefix = queries + prompts.tokens

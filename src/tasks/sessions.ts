@@ -2,7 +2,7 @@
 import { toOnnx } from '../graph/index.ts'
 import { type Graph, imageGraph, promptGraph, stepGraph, tiedNames } from '../models/blip2.ts'
 import type { Blip2Config } from '../models/config.ts'
-import { type StoredTensor, storedParams } from '../nn/index.ts'
+import { FEW_ROWS, type StoredTensor, storedParams } from '../nn/index.ts'
 import type { CacheShapes, Device, Session } from '../runtime/device.ts'
 
 export interface Sessions {
@@ -75,7 +75,7 @@ function cacheShapes(graphs: readonly Graph[], items: number): CacheShapes {
 /** The sizes between which another form of a linear layer is faster (`affine`): a graph is written for each class that occurs. */
 function rowClass(rows: number): { name: string; size: number } {
   if (rows <= 1) return { name: 'one row', size: 1 }
-  return rows <= 64 ? { name: 'few rows', size: 64 } : { name: 'many rows', size: 65 }
+  return rows <= FEW_ROWS ? { name: 'few rows', size: FEW_ROWS } : { name: 'many rows', size: FEW_ROWS + 1 }
 }
 
 /** Position numbers, which old checkpoints store beside the weights. */

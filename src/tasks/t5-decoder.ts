@@ -16,7 +16,7 @@ export function t5Decoder(
   const queries = sessions.config.num_query_tokens
   const prompts = rightPadded(
     items.map((item) => item.prompt),
-    config.pad_token_id ?? 0,
+    config.pad_token_id,
   )
   const source = queries + prompts.tokens
   const sourceMask = new Float32Array(items.length * source)

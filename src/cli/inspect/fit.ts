@@ -1,5 +1,6 @@
 /** Whether the tensors of a checkpoint are those that its configuration asks for, by the rules that loading goes by. */
 import { tiedNames } from '../../models/blip2.ts'
+import { findWeight } from '../../nn/index.ts'
 import { isBuffer } from '../../tasks/sessions.ts'
 import type { Listed } from './tensors.ts'
 
@@ -26,10 +27,11 @@ export function fit(stored: readonly Listed[], needed: readonly Listed[]): Fit {
   for (const { name, shape } of needed) {
     const names = [name, ...(tiedNames[name] ?? [])]
     for (const one of names) used.add(one)
-    const found = names.map((one) => byName.get(one)).find((one) => one !== undefined)
-    if (!found) missing.push({ name, shape })
-    else if (!['F32', 'F16', 'BF16'].includes(found.dtype)) mistyped.push({ name, dtype: found.dtype })
-    else if (found.shape.join() !== shape.join()) misshapen.push({ name, shape: found.shape, expected: shape })
+    const found = findWeight(byName, names, shape)
+    if (!('problem' in found)) continue
+    if (found.problem === 'missing') missing.push({ name, shape })
+    else if (found.problem === 'mistyped') mistyped.push({ name, dtype: found.stored.dtype })
+    else misshapen.push({ name, shape: found.stored.shape, expected: shape })
   }
   const unused = stored.map(({ name }) => name).filter((name) => !used.has(name) && !isBuffer(name))
   const fits = [missing, misshapen, mistyped, unused].every((list) => list.length === 0)
