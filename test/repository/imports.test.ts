@@ -18,7 +18,20 @@ const allowed: Record<string, readonly string[]> = {
   runtime: ['graph'],
   generation: [],
   tasks: ['graph', 'models', 'nn', 'checkpoints', 'runtime', 'images', 'tokenizers', 'generation'],
-  cli: ['graph', 'models', 'nn', 'checkpoints', 'runtime', 'images', 'tokenizers', 'generation', 'metrics', 'tasks'],
+  evaluation: ['models', 'checkpoints', 'images', 'generation', 'metrics', 'tasks'],
+  cli: [
+    'graph',
+    'models',
+    'nn',
+    'checkpoints',
+    'runtime',
+    'images',
+    'tokenizers',
+    'generation',
+    'metrics',
+    'tasks',
+    'evaluation',
+  ],
 }
 
 const sourceFiles = readdirSync(join(repositoryRoot, 'src'), { recursive: true, encoding: 'utf8' })
