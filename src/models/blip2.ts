@@ -9,10 +9,10 @@ import { type Dim, input, label, type Value } from '../graph/index.ts'
 import { emptyCache, graphCache, type KeyValueCache, linear, type Params } from '../nn/index.ts'
 import { concat, gather } from '../ops/index.ts'
 import type { Blip2Config, OptConfig, T5Config } from './config.ts'
+import { imageEncoder } from './image-encoder.ts'
 import { optDecoder, optEmbedding, optHead } from './opt.ts'
 import { qformer } from './qformer.ts'
 import { t5CrossKeyValues, t5Decoder, t5Embedding, t5Encoder, t5Head } from './t5.ts'
-import { visionModel } from './vision.ts'
 
 /** Graph output name → value. */
 export type Graph = Readonly<Record<string, Value>>
@@ -21,7 +21,7 @@ export type Graph = Readonly<Record<string, Value>>
 export function imageGraph(p: Params, config: Blip2Config): Graph {
   const { num_channels, image_size } = config.vision_config
   const pixelValues = input('pixel_values', 'float32', ['batch', num_channels, image_size, image_size])
-  const image = visionModel(p.at('vision_model'), config.vision_config, pixelValues)
+  const image = imageEncoder(p, config.vision_config, pixelValues)
   const queries = label(qformerOutput(p, config, image), 'qformer.last_hidden_state')
   return { query_embeds: linear(p.at('language_projection'), queries, languageSize(config)) }
 }

@@ -15,8 +15,27 @@ import { ConfigError } from '../errors.ts'
  * Reads a parsed config.json. `where` begins every error, e.g. `config.json`. Throws ConfigError with one line per wrong field:
  * `config.json: vision_config.patch_size: expected a positive integer, found "14"`.
  */
+export function parseConfig(json: unknown, where: string): Blip2Config | RetrievalConfig {
+  return readsText(json) ? parse(retrievalConfig, json, where) : parse(blip2Config, json, where)
+}
+
+/** The same for a model with a language model behind the Q-Former. */
 export function parseBlip2Config(json: unknown, where: string): Blip2Config {
-  const result = blip2Config.safeParse(json, { reportInput: true, error: expectedType })
+  return parse(blip2Config, json, where)
+}
+
+export function isRetrievalConfig(config: Blip2Config | RetrievalConfig): config is RetrievalConfig {
+  return config.qformer_config.use_qformer_text_input
+}
+
+/** Published files state what the Q-Former reads; the retrieval ones name a language model all the same, which they do not have. */
+function readsText(json: unknown): boolean {
+  const qformer = isRecord(json) ? json.qformer_config : undefined
+  return isRecord(qformer) && qformer.use_qformer_text_input === true
+}
+
+function parse<T>(schema: z.ZodType<T>, json: unknown, where: string): T {
+  const result = schema.safeParse(json, { reportInput: true, error: expectedType })
   if (result.success) return result.data
   const lines = result.error.issues.map((issue) => {
     const field = issue.path.length === 0 ? '' : ` ${issue.path.join('.')}:`
@@ -57,9 +76,17 @@ function only<T extends string | number | boolean>(value: T, reason: string) {
 
 const exactGelu = only('gelu', 'no other activation is supported here')
 
-/** The image encoder, EVA-CLIP ViT-g/14 without its last block. */
+const imageEncoders = ['blip_2_vision_model', 'clip_vision_model'] as const
+
+/**
+ * The image encoder without its last block: EVA-CLIP ViT-g/14 (`blip_2_vision_model`) or CLIP ViT-L/14 (`clip_vision_model`, which no
+ * published config.json has: LAVIS's files of that model come without one).
+ */
 const visionConfig = z
   .object({
+    model_type: z
+      .enum(imageEncoders, `expected ${imageEncoders.map((name) => `"${name}"`).join(' or ')}`)
+      .default('blip_2_vision_model'),
     hidden_size: count().default(1408),
     intermediate_size: count().default(6144),
     num_hidden_layers: layers.default(39),
@@ -68,14 +95,25 @@ const visionConfig = z
     /** Pixels, of the square image and of a square patch. */
     image_size: count(16384).default(224),
     patch_size: count().default(14),
-    hidden_act: exactGelu,
+    hidden_act: z.string().optional(),
     layer_norm_eps: epsilon.default(1e-6),
+    /** Of the norm behind the blocks, where it is another one: 1e-5 in LAVIS and mmpretrain. Hugging Face has one for both. */
+    post_layernorm_eps: epsilon.optional(),
     qkv_bias: flag.default(true),
     attention_dropout: probability.default(0),
   })
   .check(({ value, issues }) => {
     issues.push(...divides(value, 'hidden_size', 'num_attention_heads'), ...divides(value, 'image_size', 'patch_size'))
+    const activation = activationOf(value.model_type)
+    if ((value.hidden_act ?? activation) !== activation) {
+      issues.push(wrong('hidden_act', `expected "${activation}" (that of a ${value.model_type})`, value.hidden_act))
+    }
   })
+  .transform((value) => ({
+    ...value,
+    hidden_act: activationOf(value.model_type),
+    post_layernorm_eps: value.post_layernorm_eps ?? value.layer_norm_eps,
+  }))
 
 /** The Querying Transformer. */
 const qformerConfig = z
@@ -97,7 +135,8 @@ const qformerConfig = z
     cross_attention_frequency: count().default(2),
     /** The hidden size of the image encoder; transformers always sets it to that. */
     encoder_hidden_size: count().optional(),
-    use_qformer_text_input: only(false, 'image-text retrieval checkpoints are not supported yet'),
+    /** Whether it has a text half: word embeddings and a feed-forward of their own. */
+    use_qformer_text_input: flag.default(false),
   })
   .check(({ value, issues }) => {
     issues.push(...divides(value, 'hidden_size', 'num_attention_heads'))
@@ -186,20 +225,25 @@ const t5Config = z
     decoder_start_token_id: value.decoder_start_token_id ?? value.pad_token_id,
   }))
 
+/** What both kinds of model have. */
+const shared = {
+  model_type: z.literal('blip-2', 'expected "blip-2"'),
+  vision_config: visionConfig.prefault({}),
+  qformer_config: qformerConfig.prefault({}),
+  num_query_tokens: count()
+    .nullish()
+    .transform((tokens) => tokens ?? 32),
+}
+
 const blip2Config = z
   .preprocess(
     inheritFromTop,
     z.object(
       {
-        model_type: z.literal('blip-2', 'expected "blip-2"'),
-        vision_config: visionConfig.prefault({}),
-        qformer_config: qformerConfig.prefault({}),
+        ...shared,
         text_config: z.discriminatedUnion('model_type', [optConfig, t5Config], {
           error: (issue) => (issue.code === 'invalid_union' ? 'expected "opt" or "t5"' : 'expected an object'),
         }),
-        num_query_tokens: count()
-          .nullish()
-          .transform((tokens) => tokens ?? 32),
         /** The id that newer processors put into the text where the image stands. Older files have none, and need none. */
         image_token_index: tokenId.nullish().transform((id) => id ?? undefined),
         use_decoder_only_language_model: flag.nullish(),
@@ -208,11 +252,11 @@ const blip2Config = z
     ),
   )
   .check(({ value, issues }) => {
-    const { vision_config, qformer_config, text_config, use_decoder_only_language_model } = value
-    const { encoder_hidden_size } = qformer_config
-    if ((encoder_hidden_size ?? vision_config.hidden_size) !== vision_config.hidden_size) {
-      const message = `expected vision_config.hidden_size, ${vision_config.hidden_size}`
-      issues.push(wrong(['qformer_config', 'encoder_hidden_size'], message, encoder_hidden_size))
+    const { qformer_config, text_config, use_decoder_only_language_model } = value
+    issues.push(...seesEncoder(value))
+    if (qformer_config.use_qformer_text_input) {
+      const message = 'expected false (a language model behind a Q-Former that reads the text too is not supported)'
+      issues.push(wrong(['qformer_config', 'use_qformer_text_input'], message, true))
     }
     const decoderOnly = text_config.model_type === 'opt'
     if ((use_decoder_only_language_model ?? decoderOnly) !== decoderOnly) {
@@ -222,12 +266,41 @@ const blip2Config = z
   })
   .transform((value) => ({
     ...value,
-    qformer_config: { ...value.qformer_config, encoder_hidden_size: value.vision_config.hidden_size },
+    qformer_config: {
+      ...value.qformer_config,
+      encoder_hidden_size: value.vision_config.hidden_size,
+      use_qformer_text_input: false as const,
+    },
     use_decoder_only_language_model: value.text_config.model_type === 'opt',
   }))
 
+/** The model of the first stage, which compares images with texts (Blip2ForImageTextRetrieval). */
+const retrievalConfig = z
+  .object(
+    {
+      ...shared,
+      /** Width of the space in which images and texts are compared. */
+      image_text_hidden_size: count().default(256),
+    },
+    'expected an object',
+  )
+  .check(({ value, issues }) => {
+    issues.push(...seesEncoder(value))
+  })
+  .transform((value) => ({
+    ...value,
+    qformer_config: {
+      ...value.qformer_config,
+      encoder_hidden_size: value.vision_config.hidden_size,
+      use_qformer_text_input: true as const,
+    },
+  }))
+
 export type VisionConfig = z.infer<typeof visionConfig>
-export type QFormerConfig = Blip2Config['qformer_config']
+export type QFormerConfig = Omit<Blip2Config['qformer_config'], 'use_qformer_text_input'> & {
+  readonly use_qformer_text_input: boolean
+}
+export type RetrievalConfig = z.infer<typeof retrievalConfig>
 export type OptConfig = z.infer<typeof optConfig>
 export type T5Config = z.infer<typeof t5Config>
 export type Blip2Config = z.infer<typeof blip2Config>
@@ -258,6 +331,21 @@ function inheritFromTop(json: unknown): unknown {
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function activationOf(encoder: (typeof imageEncoders)[number]): 'gelu' | 'quick_gelu' {
+  return encoder === 'clip_vision_model' ? 'quick_gelu' : 'gelu'
+}
+
+/** Nothing if the Q-Former's cross-attention has the width of the image encoder, else one issue. */
+function seesEncoder(config: {
+  vision_config: { hidden_size: number }
+  qformer_config: { encoder_hidden_size?: number | undefined }
+}) {
+  const { hidden_size } = config.vision_config
+  const found = config.qformer_config.encoder_hidden_size
+  if ((found ?? hidden_size) === hidden_size) return []
+  return [wrong(['qformer_config', 'encoder_hidden_size'], `expected vision_config.hidden_size, ${hidden_size}`, found)]
 }
 
 function wrong(path: string | string[], message: string, input: unknown) {

@@ -1,11 +1,16 @@
-/** Learned positions of another image size. Source: LAVIS 506965b, `interpolate_pos_embed` (torch bicubic, align_corners false). */
+/** Learned positions of another image size. Source: LAVIS 506965b, `interpolate_pos_embed` of eva_vit.py and clip_vit.py (torch bicubic). */
 
 /**
  * Position embeddings (1 + from², width), class token first, resampled to (1 + to², width). The class token keeps its own; the
  * grid of the others is interpolated by cubic convolution (Keys 1981, a = -0.75) with repeated borders and no antialiasing.
+ * `alignCorners`: the outermost samples stay where they are (LAVIS does so for CLIP); otherwise the borders of their cells do (EVA).
  */
-export function interpolatePositions(values: Float32Array, from: number, to: number, width: number): Float32Array {
-  const taps = Array.from({ length: to }, (_, i) => cubicTaps((i + 0.5) * (from / to) - 0.5, from))
+export function interpolatePositions(
+  values: Float32Array,
+  { from, to, width, alignCorners }: { from: number; to: number; width: number; alignCorners: boolean },
+): Float32Array {
+  const point = (i: number) => (alignCorners ? (i * (from - 1)) / Math.max(to - 1, 1) : (i + 0.5) * (from / to) - 0.5)
+  const taps = Array.from({ length: to }, (_, i) => cubicTaps(point(i), from))
   const out = new Float32Array((1 + to * to) * width)
   out.set(values.subarray(0, width))
   for (const [y, vertical] of taps.entries()) {

@@ -5,7 +5,7 @@
  * pixels for the fine-tuned ones, "\n" as OPT's end of sequence), config.json of Salesforce/blip2-opt-2.7b and blip2-flan-t5-xl,
  * LAVIS 506965b (lavis/configs/models/blip2), mmpretrain ee7f2e8 (configs/blip2), the model cards on the hub.
  */
-import type { Blip2Config, OptConfig, QFormerConfig, T5Config, VisionConfig } from './config.ts'
+import type { Blip2Config, OptConfig, RetrievalConfig, T5Config, VisionConfig } from './config.ts'
 
 interface PresetBase {
   /** What the commands print. */
@@ -35,17 +35,10 @@ export interface GenerationPreset extends PresetBase {
   readonly captionPrompt: '' | 'a photo of'
 }
 
-/** Compares images with texts. Known by name; cannot be run yet. */
+/** Compares images with texts. */
 export interface RetrievalPreset extends PresetBase {
   readonly kind: 'retrieval'
   readonly config: RetrievalConfig
-}
-
-export interface RetrievalConfig {
-  readonly vision_config: VisionConfig
-  readonly qformer_config: Omit<QFormerConfig, 'use_qformer_text_input'> & { readonly use_qformer_text_input: true }
-  readonly num_query_tokens: number
-  readonly image_text_hidden_size: number
 }
 
 export type Preset = GenerationPreset | RetrievalPreset
@@ -58,6 +51,7 @@ export function findPreset(name: string): Preset | undefined {
 
 /** EVA-CLIP ViT-g/14 without its last block; 39 are left. */
 const vitG: VisionConfig = {
+  model_type: 'blip_2_vision_model',
   hidden_size: 1408,
   intermediate_size: 6144,
   num_hidden_layers: 39,
@@ -67,6 +61,7 @@ const vitG: VisionConfig = {
   patch_size: 14,
   hidden_act: 'gelu',
   layer_norm_eps: 1e-6,
+  post_layernorm_eps: 1e-6,
   qkv_bias: true,
   attention_dropout: 0,
 }
@@ -75,7 +70,7 @@ const vitG: VisionConfig = {
 const vitGAt364: VisionConfig = { ...vitG, image_size: 364 }
 
 /** BERT-base with cross-attention in every second layer. */
-const qformer: QFormerConfig = {
+const qformer: Blip2Config['qformer_config'] = {
   vocab_size: 30522,
   hidden_size: 768,
   num_hidden_layers: 12,
@@ -168,7 +163,7 @@ function mmpretrain(vision_config: VisionConfig): Blip2Config {
 /** With the token [DEC] and the text half of the Q-Former. */
 function retrieval(vision_config: VisionConfig): RetrievalConfig {
   const qformer_config = { ...qformer, vocab_size: 30523, use_qformer_text_input: true as const }
-  return { vision_config, qformer_config, num_query_tokens: 32, image_text_hidden_size: 256 }
+  return { model_type: 'blip-2', vision_config, qformer_config, num_query_tokens: 32, image_text_hidden_size: 256 }
 }
 
 const withOpt: Licence = { weights: 'MIT', languageModel: 'OPT-175B licence, non-commercial research (Meta)' }

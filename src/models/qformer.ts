@@ -1,39 +1,140 @@
 /**
- * The Querying Transformer without its text half (Li et al. 2023, section 3.1 and figure 2): learned queries attend to each
- * other and, in every `cross_attention_frequency`-th layer, to the frozen image features.
- * Reference: Blip2QFormerModel, transformers 4.27.1.
+ * The Querying Transformer (Li et al. 2023, section 3.1 and figure 2): learned queries attend to each other and, in every
+ * `cross_attention_frequency`-th layer, to the frozen image features. A text may stand behind the queries or alone: it shares the
+ * self-attention, has a feed-forward of its own and never sees the image itself.
+ * Reference: Blip2QFormerModel, transformers 4.27.1; its text half: Qformer.py, LAVIS 506965b, under the names of transformers 4.47.
  */
-import type { Value } from '../graph/index.ts'
-import { attention, layerNorm, linear, type Params } from '../nn/index.ts'
-import { add, gelu, repeatAxis, transpose } from '../ops/index.ts'
+import type { Dim, Value } from '../graph/index.ts'
+import { attention, embedding, emptyCache, type KeyValueCache, layerNorm, linear, type Params } from '../nn/index.ts'
+import { add, concat, gather, gelu, repeatAxis, reshape, reshapeLike, split, transpose } from '../ops/index.ts'
 import type { QFormerConfig } from './config.ts'
 
-/** queryTokens (1, queries, hidden_size), image (patches, batch, encoder_hidden_size) → (queries, batch, hidden_size). */
-export function qformer(p: Params, config: QFormerConfig, queryTokens: Value, image: Value): Value {
-  const queries = layerNorm(p.at('layernorm'), transpose(queryTokens, [1, 0, 2]), config.layer_norm_eps)
-  let x = repeatAxis(queries, 1, image, 1)
+/** Hidden states, each (tokens, batch, hidden_size). */
+export interface QueriesAndText {
+  readonly queries: Value
+  readonly text: Value
+}
+
+/** What a text is read with. */
+export interface TextInputs {
+  /** Word and position embeddings (tokens, batch, hidden_size), as `qformerEmbedding` gives them. */
+  readonly embeds: Value
+  /** Added to the attention scores, broadcast to (batch, heads, rows, keys): 0 where a row may look, -∞ elsewhere. */
+  readonly mask: Value
+}
+
+/**
+ * The queries alone. queryTokens (1, queries, hidden_size), image (patches, batch, encoder_hidden_size) → (queries, batch, hidden_size).
+ * Their keys and values go to the cache, for a text that is to be generated.
+ */
+export function qformer(
+  p: Params,
+  config: QFormerConfig,
+  queryTokens: Value,
+  image: Value,
+  cache: KeyValueCache = emptyCache(),
+): Value {
+  const queries = repeatAxis(transpose(queryTokens, [1, 0, 2]), 1, image, 1)
+  return layers(p, config, queries, { queries: queryTokens.shape[1] as number, text: 0, image, cache })
+}
+
+/** A text alone, or behind what the cache holds. → (tokens, batch, hidden_size) */
+export function qformerText(
+  p: Params,
+  config: QFormerConfig,
+  { embeds, mask }: TextInputs,
+  cache: KeyValueCache = emptyCache(),
+): Value {
+  return layers(p, config, embeds, { queries: 0, text: embeds.shape[0] as Dim, mask, cache })
+}
+
+/**
+ * Queries and text together, each seeing the other as far as the mask lets it. image (patches, batch, encoder_hidden_size), or
+ * (patches, 1, …): one image with a batch of texts, whose keys and values are computed once.
+ */
+export function qformerWithText(
+  p: Params,
+  config: QFormerConfig,
+  queryTokens: Value,
+  image: Value,
+  { embeds, mask }: TextInputs,
+): QueriesAndText {
+  const queries = queryTokens.shape[1] as number
+  const rows = concat([repeatAxis(transpose(queryTokens, [1, 0, 2]), 1, embeds, 1), embeds], 0)
+  const tokens = embeds.shape[0] as Dim
+  const x = layers(p, config, rows, { queries, text: tokens, image, mask, cache: emptyCache() })
+  const [ofQueries, ofText] = split(x, [queries, tokens], 0) as [Value, Value]
+  return { queries: ofQueries, text: ofText }
+}
+
+/** ids, positions (tokens, batch) int64, positions from 0 (a batch of 1 serves all) → (tokens, batch, hidden_size). Not normalised yet. */
+export function qformerEmbedding(p: Params, config: QFormerConfig, ids: Value, positions: Value): Value {
+  const { vocab_size, max_position_embeddings, hidden_size } = config
+  const words = embedding(p.at('word_embeddings'), ids, vocab_size, hidden_size)
+  const table = p.at('position_embeddings').get('weight', [max_position_embeddings, hidden_size])
+  return add(words, gather(table, positions))
+}
+
+/** What the rows of a layer are, queries before text, and what they see beside each other. */
+interface Rows {
+  readonly queries: number
+  readonly text: Dim
+  readonly image?: Value
+  readonly mask?: Value
+  readonly cache: KeyValueCache
+}
+
+function layers(p: Params, config: QFormerConfig, embeds: Value, rows: Rows): Value {
+  let x = layerNorm(p.at('layernorm'), embeds, config.layer_norm_eps)
   for (let i = 0; i < config.num_hidden_layers; i++) {
     const seesImage = i % config.cross_attention_frequency === 0
-    x = qformerLayer(p.at('encoder.layer').at(i), config, x, seesImage ? image : undefined)
+    x = qformerLayer(p.at('encoder.layer').at(i), config, x, rows, seesImage ? rows.image : undefined)
   }
   return x
 }
 
-/** Post-norm block; the queries have a feed-forward of their own (`intermediate_query`, `output_query`). */
-function qformerLayer(p: Params, config: QFormerConfig, x: Value, image: Value | undefined): Value {
-  const attended = attentionBlock(p.at('attention'), config, x, x)
-  const seen = image ? attentionBlock(p.at('crossattention'), config, attended, image) : attended
-  const widened = gelu(linear(p.at('intermediate_query.dense'), seen, config.intermediate_size))
-  return p.label(addAndNorm(p.at('output_query'), config, widened, seen))
+/** Post-norm block. */
+function qformerLayer(p: Params, config: QFormerConfig, x: Value, rows: Rows, image: Value | undefined): Value {
+  const attended = selfAttention(p.at('attention'), config, x, rows)
+  const ofQueries = (y: Value) => {
+    const seen = image ? crossAttention(p.at('crossattention'), config, y, image) : y
+    return feedForward(p.at('intermediate_query'), p.at('output_query'), config, seen)
+  }
+  const ofText = (y: Value) => feedForward(p.at('intermediate'), p.at('output'), config, y)
+  if (rows.text === 0) return p.label(ofQueries(attended))
+  if (rows.queries === 0) return p.label(ofText(attended))
+  const [queries, text] = split(attended, [rows.queries, rows.text], 0) as [Value, Value]
+  return p.label(concat([ofQueries(queries), ofText(text)], 0))
 }
 
-/** Attention of x (queries, batch, hidden_size) to `context`, added to x and normalised. */
-function attentionBlock(p: Params, config: QFormerConfig, x: Value, context: Value): Value {
+/** All rows, and those of the cache, among each other. */
+function selfAttention(p: Params, config: QFormerConfig, x: Value, { mask, cache }: Rows): Value {
+  const inner = p.at('attention')
   const size = config.hidden_size
-  const q = linear(p.at('attention.query'), x, size)
-  const k = linear(p.at('attention.key'), context, size)
-  const v = linear(p.at('attention.value'), context, size)
-  return addAndNorm(p.at('output'), config, attention(q, k, v, { heads: config.num_attention_heads }), x)
+  const q = linear(inner.at('query'), x, size)
+  const k = cache.extend(`${p.path}.key`, linear(inner.at('key'), x, size))
+  const v = cache.extend(`${p.path}.value`, linear(inner.at('value'), x, size))
+  const heads = attention(q, k, v, { heads: config.num_attention_heads, bias: mask })
+  return addAndNorm(p.at('output'), config, heads, x)
+}
+
+/** The queries of each batch item to its image, or of all items to the one image. */
+function crossAttention(p: Params, config: QFormerConfig, x: Value, image: Value): Value {
+  const inner = p.at('attention')
+  const size = config.hidden_size
+  const q = linear(inner.at('query'), x, size)
+  const k = linear(inner.at('key'), image, size)
+  const v = linear(inner.at('value'), image, size)
+  const heads = config.num_attention_heads
+  const shared = image.shape[1] === 1 && x.shape[1] !== 1
+  const seen = shared
+    ? reshapeLike(attention(reshape(q, [-1, 1, size]), k, v, { heads }), q) // the items' queries, one behind the other
+    : attention(q, k, v, { heads })
+  return addAndNorm(p.at('output'), config, seen, x)
+}
+
+function feedForward(widen: Params, narrow: Params, config: QFormerConfig, x: Value): Value {
+  return addAndNorm(narrow, config, gelu(linear(widen.at('dense'), x, config.intermediate_size)), x)
 }
 
 /** BERT's output block: LayerNorm(dense(y) + x). */

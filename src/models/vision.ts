@@ -6,14 +6,9 @@ import type { Value } from '../graph/index.ts'
 import { affine, attention, layerNorm, linear, type Params } from '../nn/index.ts'
 import { add, concat, gelu, repeatAxis, reshape, split, transpose } from '../ops/index.ts'
 import type { VisionConfig } from './config.ts'
+import { cutPatches } from './patches.ts'
 
-/** Normalised pixels (batch, 3, image_size, image_size) → (1 + patches, batch, hidden_size), after `post_layernorm`. */
-export function visionModel(p: Params, config: VisionConfig, pixelValues: Value): Value {
-  const x = visionEncoder(p, config, pixelValues)
-  return layerNorm(p.at('post_layernorm'), x, config.layer_norm_eps)
-}
-
-/** The same before `post_layernorm`. */
+/** Normalised pixels (batch, 3, image_size, image_size) → (1 + patches, batch, hidden_size), without a final norm. */
 export function visionEncoder(p: Params, config: VisionConfig, pixelValues: Value): Value {
   let x = visionEmbeddings(p.at('embeddings'), config, pixelValues)
   for (let i = 0; i < config.num_hidden_layers; i++) x = visionLayer(p.at('encoder.layers').at(i), config, x)
@@ -23,18 +18,13 @@ export function visionEncoder(p: Params, config: VisionConfig, pixelValues: Valu
 /** Class token, then patches from left to right and top to bottom, each with its learned position. */
 function visionEmbeddings(p: Params, config: VisionConfig, pixelValues: Value): Value {
   const { hidden_size, image_size, patch_size, num_channels } = config
-  const side = image_size / patch_size
-  const pixels = num_channels * patch_size * patch_size
-
-  // A convolution whose stride is its kernel size is a linear map of each patch.
-  const grid = reshape(pixelValues, [-1, num_channels, side, patch_size, side, patch_size])
-  const patches = reshape(transpose(grid, [2, 4, 0, 1, 3, 5]), [side * side, -1, pixels])
+  const patches = cutPatches(config, pixelValues)
   const kernel = p.get('patch_embedding.weight', [hidden_size, num_channels, patch_size, patch_size])
   const bias = p.get('patch_embedding.bias', [hidden_size])
-  const embedded = p.label(affine(patches, reshape(kernel, [hidden_size, pixels]), bias), 'patch_embedding')
+  const embedded = p.label(affine(patches, reshape(kernel, [hidden_size, -1]), bias), 'patch_embedding')
 
   const classToken = repeatAxis(p.get('class_embedding', [1, 1, hidden_size]), 1, embedded, 1)
-  const positions = p.get('position_embedding', [1, 1 + side * side, hidden_size])
+  const positions = p.get('position_embedding', [1, 1 + (image_size / patch_size) ** 2, hidden_size])
   return p.label(add(concat([classToken, embedded], 0), transpose(positions, [1, 0, 2])))
 }
 

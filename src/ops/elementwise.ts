@@ -86,6 +86,11 @@ export function gelu(x: Value): Value {
   })
 }
 
+/** CLIP's approximation of GELU, y = x·σ(1.702 x). */
+export function quickGelu(x: Value): Value {
+  return mul(x, sigmoid(mul(x, scalar(1.702))))
+}
+
 /** a > b, element by element. */
 export function greater(a: Value, b: Value): Value {
   return node('Greater', [a, b], {

@@ -10,6 +10,7 @@ export {
   greater,
   mul,
   neg,
+  quickGelu,
   relu,
   sigmoid,
   sqrt,

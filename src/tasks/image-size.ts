@@ -26,6 +26,7 @@ export async function atImageSize(config: Blip2Config, checkpoint: Checkpoint, s
   const resized = { ...config, vision_config: { ...config.vision_config, image_size: size } }
   if (!fits) return { config: resized, replaced: new Map() } // the check of all tensors says what is wrong
   const values = (await readTensor(stored)) as Float32Array
-  const positions = interpolatePositions(values, trained, size / patch_size, hidden_size)
+  const grids = { from: trained, to: size / patch_size, width: hidden_size, alignCorners: false }
+  const positions = interpolatePositions(values, grids)
   return { config: resized, replaced: new Map([[POSITIONS, positions]]) }
 }

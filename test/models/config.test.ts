@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { ConfigError } from '../../src/errors.ts'
-import { parseBlip2Config } from '../../src/models/config.ts'
+import { isRetrievalConfig, parseBlip2Config, parseConfig } from '../../src/models/config.ts'
 import { referenceDir } from '../support/paths.ts'
 import { publishedOpt, publishedT5 } from './published-configs.ts'
 
@@ -53,8 +53,8 @@ test('the newer OPT file: fields that are left out have the defaults of transfor
   // Blip2VisionConfig, Blip2QFormerConfig and OPTConfig of transformers 4.47, by hand.
   // biome-ignore format: a table
   assert.deepEqual(vision_config, {
-    hidden_size: 1408, intermediate_size: 6144, num_hidden_layers: 39, num_attention_heads: 16, num_channels: 3, image_size: 224,
-    patch_size: 14, hidden_act: 'gelu', layer_norm_eps: 1e-6, qkv_bias: true, attention_dropout: 0,
+    model_type: 'blip_2_vision_model', hidden_size: 1408, intermediate_size: 6144, num_hidden_layers: 39, num_attention_heads: 16, num_channels: 3, image_size: 224,
+    patch_size: 14, hidden_act: 'gelu', layer_norm_eps: 1e-6, post_layernorm_eps: 1e-6, qkv_bias: true, attention_dropout: 0,
   })
   // biome-ignore format: a table
   assert.deepEqual(qformer_config, {
@@ -147,14 +147,15 @@ const wrongValues: [string, unknown, string][] = [
   ['vision_config.num_hidden_layers', 0, 'expected an integer from 1 to 512, found 0'],
   ['vision_config.image_size', 225, 'expected a multiple of patch_size, 14, found 225'],
   ['vision_config.hidden_size', 1409, 'expected a multiple of num_attention_heads, 16, found 1409'],
-  ['vision_config.hidden_act', 'quick_gelu', 'expected "gelu" (no other activation is supported here), found "quick_gelu"'],
+  ['vision_config.hidden_act', 'quick_gelu', 'expected "gelu" (that of a blip_2_vision_model), found "quick_gelu"'],
+  ['vision_config.model_type', 'siglip', 'expected "blip_2_vision_model" or "clip_vision_model", found "siglip"'],
   ['vision_config.layer_norm_eps', 0, 'expected a positive number, found 0'],
   ['vision_config.qkv_bias', 'yes', 'expected true or false, found "yes"'],
   ['vision_config.num_channels', 4, 'expected 3 (images are RGB), found 4'],
   ['vision_config', 'vit-g', 'expected an object, found "vit-g"'],
   ['qformer_config.hidden_size', 769, 'expected a multiple of num_attention_heads, 12, found 769'],
   ['qformer_config.position_embedding_type', 'relative_key', 'expected "absolute" (relative positions are not supported), found "relative_key"'],
-  ['qformer_config.use_qformer_text_input', true, 'expected false (image-text retrieval checkpoints are not supported yet), found true'],
+  ['qformer_config.use_qformer_text_input', true, 'expected false (a language model behind a Q-Former that reads the text too is not supported), found true'],
   ['qformer_config.cross_attention_frequency', 0, 'expected a positive integer, found 0'],
   ['qformer_config.hidden_dropout_prob', 1.5, 'expected a number from 0 to 1, found 1.5'],
   ['text_config.do_layer_norm_before', false, 'expected true (post-norm models such as opt-350m are not supported), found false'],
@@ -206,4 +207,37 @@ test('refused: not a configuration', () => {
   refused([], 'expected an object, found []')
   refused('x'.repeat(1000), `expected an object, found "${'x'.repeat(79)}…`)
   refused({}, 'model_type: expected "blip-2", found nothing', 'text_config: expected an object, found nothing')
+})
+
+test('what the Q-Former reads decides between the two kinds of model', () => {
+  // As Salesforce/blip2-itm-vit-g has it: a language model is named that the checkpoint does not have.
+  const published = {
+    architectures: ['Blip2ForImageTextRetrieval'],
+    image_text_hidden_size: 256,
+    model_type: 'blip-2',
+    num_query_tokens: 32,
+    qformer_config: { model_type: 'blip_2_qformer', use_qformer_text_input: true, vocab_size: 30523 },
+    text_config: { model_type: 'opt' },
+    vision_config: { model_type: 'blip_2_vision_model' },
+  }
+  const config = parseConfig(published, 'config.json')
+  assert.ok(isRetrievalConfig(config))
+  assert.equal(config.image_text_hidden_size, 256)
+  assert.equal(config.qformer_config.vocab_size, 30523)
+  assert.equal(config.qformer_config.encoder_hidden_size, 1408)
+  assert.ok(!('text_config' in config))
+  assert.ok(!isRetrievalConfig(parseConfig(publishedOpt, 'config.json')))
+  assert.throws(() => parseConfig({ ...published, image_text_hidden_size: 0 }, 'config.json'), {
+    name: 'ConfigError',
+    message: 'config.json: image_text_hidden_size: expected a positive integer, found 0',
+  })
+})
+
+test('the CLIP encoder has an activation of its own, and LAVIS another epsilon in the final norm', () => {
+  const vision_config = { model_type: 'clip_vision_model', hidden_size: 1024, layer_norm_eps: 1e-5 }
+  const clip = parseBlip2Config({ ...publishedOpt, vision_config }, 'config.json').vision_config
+  assert.equal(clip.hidden_act, 'quick_gelu')
+  assert.equal(clip.post_layernorm_eps, 1e-5)
+  const lavis = { ...publishedOpt, vision_config: { layer_norm_eps: 1e-6, post_layernorm_eps: 1e-5 } }
+  assert.equal(parseBlip2Config(lavis, 'config.json').vision_config.post_layernorm_eps, 1e-5)
 })

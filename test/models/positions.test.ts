@@ -23,7 +23,7 @@ test('positions of a larger and a smaller image equal those of LAVIS (reference/
     [grid.small, 'eva.interpolated_pos_embed_small'],
   ] as const) {
     const expected = await values('cases.safetensors', name)
-    const found = interpolatePositions(stored, grid.native, size, width)
+    const found = interpolatePositions(stored, { from: grid.native, to: size, width, alignCorners: false })
     assert.equal(found.length, expected.length)
     const worst = found.reduce((most, value, i) => Math.max(most, Math.abs(value - (expected[i] as number))), 0)
     assert.ok(worst <= 10 * noise[name], `${name}: differs by ${worst}`)
@@ -32,5 +32,5 @@ test('positions of a larger and a smaller image equal those of LAVIS (reference/
 
 test('the same size changes nothing', () => {
   const stored = Float32Array.from({ length: 10 * 3 }, (_, i) => Math.sin(i))
-  assert.deepEqual(interpolatePositions(stored, 3, 3, 3), stored)
+  assert.deepEqual(interpolatePositions(stored, { from: 3, to: 3, width: 3, alignCorners: false }), stored)
 })

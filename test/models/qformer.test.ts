@@ -1,16 +1,19 @@
 /** Values: test/parity. Here: weights and gradients. */
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
 import { openCheckpoint } from '../../src/checkpoints/node.ts'
 import { input, type Value } from '../../src/graph/index.ts'
 import type { QFormerConfig } from '../../src/models/config.ts'
-import { qformer } from '../../src/models/qformer.ts'
+import { qformer, qformerEmbedding, qformerText, qformerWithText } from '../../src/models/qformer.ts'
 import { type Params, recorderParams } from '../../src/nn/index.ts'
+import { concat } from '../../src/ops/index.ts'
+import { assertTensor } from '../support/assert.ts'
 import { assertGradientsOf } from '../support/central-differences.ts'
+import { compute } from '../support/evaluate.ts'
 import { referenceDir } from '../support/paths.ts'
 import { referenceConfig } from '../support/reference.ts'
-import { normal } from '../support/tensors.ts'
+import { floats, longs, normal, numbers } from '../support/tensors.ts'
 import { fedWeights } from '../support/weights.ts'
 
 const folder = join(referenceDir, 'hf-blip2-opt')
@@ -62,4 +65,56 @@ test('gradients of a layer with and one without attention to the image, and of q
   const y = build(weights.params, tiny, 2, image)
   const feeds = { ...weights.feeds(100), image: normal(1, [3, 2, 3]) }
   await assertGradientsOf(y, [...weights.values(), image], feeds, { tolerance: 1e-3 })
+})
+
+describe('a text half', () => {
+  const config: QFormerConfig = { ...tiny, vocab_size: 7, max_position_embeddings: 6, use_qformer_text_input: true }
+  const ids = longs([3, 2], [2, 3, 4, 5, 1, 6])
+  const positions = longs([3, 1], [0, 1, 2])
+  const noMask = floats([1, 1, 1, 1], [0])
+  const embed = (p: Params) =>
+    qformerEmbedding(
+      p.at('embeddings'),
+      config,
+      input('ids', 'int64', [3, 'batch']),
+      input('positions', 'int64', [3, 1]),
+    )
+  const mask = input('mask', 'float32', [1, 1, 1, 1])
+
+  test('one image with a batch of texts is the image repeated for each', async () => {
+    const weights = fedWeights()
+    const p = weights.params
+    const tokens = p.get('query_tokens', [1, 2, config.hidden_size])
+    const one = input('image', 'float32', [3, 1, 3])
+    const each = input('images', 'float32', [3, 'batch', 3])
+    const text = { embeds: embed(p), mask }
+    const shared = qformerWithText(p.at('qformer'), config, tokens, one, text)
+    const repeated = qformerWithText(p.at('qformer'), config, tokens, each, text)
+    const image = normal(3, [3, 1, 3])
+    const rows = [0, 1, 2].flatMap((patch) => {
+      const row = numbers(image).slice(3 * patch, 3 * patch + 3)
+      return [...row, ...row]
+    })
+    const feeds = { ...weights.feeds(50), ids, positions, mask: noMask, image, images: floats([3, 2, 3], rows) }
+    for (const part of ['queries', 'text'] as const) {
+      assertTensor(await compute(shared[part], feeds), await compute(repeated[part], feeds), 1e-6)
+    }
+  })
+
+  test('gradients of words, positions, queries, image and all weights', async () => {
+    const weights = fedWeights()
+    const p = weights.params
+    const tokens = p.get('query_tokens', [1, 2, config.hidden_size])
+    const image = input('image', 'float32', [3, 'batch', 3])
+    const { queries, text } = qformerWithText(p.at('qformer'), config, tokens, image, { embeds: embed(p), mask })
+    const feeds = { ...weights.feeds(60), ids, positions, mask: noMask, image: normal(4, [3, 2, 3]) }
+    await assertGradientsOf(concat([queries, text], 0), [...weights.values(), image], feeds, { tolerance: 1e-3 })
+  })
+
+  test('a text alone asks for no query and no image weights', () => {
+    const { params, shapes } = recorderParams()
+    qformerText(params.at('qformer'), config, { embeds: embed(params), mask })
+    assert.ok([...shapes.keys()].every((name) => !/query\.dense|output_query|crossattention|query_tokens/.test(name)))
+    assert.ok(shapes.has('qformer.encoder.layer.1.intermediate.dense.weight'))
+  })
 })

@@ -5,7 +5,8 @@ import { describe, test } from 'node:test'
 import { openCheckpoint } from '../../src/checkpoints/node.ts'
 import { input } from '../../src/graph/index.ts'
 import type { VisionConfig } from '../../src/models/config.ts'
-import { visionEncoder, visionModel } from '../../src/models/vision.ts'
+import { imageEncoder } from '../../src/models/image-encoder.ts'
+import { visionEncoder } from '../../src/models/vision.ts'
 import { recorderParams } from '../../src/nn/index.ts'
 import { assertTensor } from '../support/assert.ts'
 import { assertGradientsOf } from '../support/central-differences.ts'
@@ -31,11 +32,7 @@ test('asks for the weights of the published file, no more and no fewer', async (
   const { facts, folder } = await openReference(join(referenceDir, 'vision'))
   const config: VisionConfig = { ...reference, ...(facts.vision as Partial<VisionConfig>) }
   const { params, shapes, total } = recorderParams()
-  visionModel(
-    params.at('vision_model'),
-    config,
-    input('x', 'float32', ['batch', 3, config.image_size, config.image_size]),
-  )
+  imageEncoder(params, config, input('x', 'float32', ['batch', 3, config.image_size, config.image_size]))
   const { tensors } = await openCheckpoint(join(folder, 'eva.hf.safetensors'))
   const stored = [...tensors.values()].map(({ name, shape }) => [name, shape] as const)
   assert.deepEqual(new Map([...shapes].sort()), new Map(stored.sort()))
@@ -47,7 +44,7 @@ test('asks for the weights of the published file, no more and no fewer', async (
 
 test('a qkv projection without bias asks for none', () => {
   const { params, shapes } = recorderParams()
-  visionModel(params, { ...tiny, qkv_bias: false }, pixels)
+  imageEncoder(params, { ...tiny, qkv_bias: false }, pixels)
   assert.ok(![...shapes.keys()].some((name) => name.includes('qkv.bias')))
 })
 
@@ -61,7 +58,7 @@ test('gradients of embeddings and one block', async () => {
 describe('batches', () => {
   test('each image has the result that it has alone', async () => {
     const weights = fedWeights()
-    const y = visionModel(weights.params, { ...tiny, num_hidden_layers: 2 }, pixels)
+    const y = imageEncoder(weights.params, { ...tiny, num_hidden_layers: 2 }, pixels)
     const feeds = weights.feeds(200)
     const images = normal(2, [2, 3, 4, 4])
     const both = await compute(y, { ...feeds, pixel_values: images })

@@ -4,8 +4,9 @@ import { openCheckpoint } from '../../src/checkpoints/node.ts'
 import type { Checkpoint } from '../../src/checkpoints/safetensors.ts'
 import { input, labelled, type Target } from '../../src/graph/index.ts'
 import { parseBlip2Config, type VisionConfig } from '../../src/models/config.ts'
+import { imageEncoder } from '../../src/models/image-encoder.ts'
 import { interpolatePositions } from '../../src/models/positions.ts'
-import { visionEncoder, visionModel } from '../../src/models/vision.ts'
+import { visionEncoder } from '../../src/models/vision.ts'
 import { layerNorm, storedParams } from '../../src/nn/index.ts'
 import { evaluate, training } from '../support/evaluate.ts'
 import { openReference, type Reference, tensorOf } from '../support/reference.ts'
@@ -95,7 +96,12 @@ async function bigOutputs(reference: Reference, tensors: Checkpoint['tensors'], 
   const resampled = (side: number): Tensor =>
     floats(
       [1, 1 + side * side, config.hidden_size],
-      interpolatePositions(stored, grid.native, side, config.hidden_size),
+      interpolatePositions(stored, {
+        from: grid.native,
+        to: side,
+        width: config.hidden_size,
+        alignCorners: false,
+      }),
     )
   const [big, small] = [resampled(grid.big), resampled(grid.small)]
   const { params } = storedParams(tensors, { replaced: new Map([[positions, big.data as Float32Array]]) })
@@ -121,9 +127,9 @@ async function huggingFaceOutputs(
   const epsilons = new Set(names.flatMap((name) => /^hf_eps([^.]+)\./.exec(name)?.[1] ?? []))
   const results: Record<string, Tensor> = {}
   for (const epsilon of epsilons) {
-    const config = configOf(reference, { layer_norm_eps: Number(epsilon) })
+    const config = configOf(reference, { layer_norm_eps: Number(epsilon), post_layernorm_eps: Number(epsilon) })
     const { params } = storedParams(tensors)
-    const last = visionModel(params.at('vision_model'), config, pixelInput(config))
+    const last = imageEncoder(params, config, pixelInput(config))
     const pooled = layerNorm(params.at('vision_model.post_layernorm'), first(last), config.layer_norm_eps)
     const outputs = {
       [`hf_eps${epsilon}.last_hidden_state`]: batchFirst(last),
