@@ -1,3 +1,4 @@
+import { randomFor } from '../random.ts'
 import { type Params, paramsFrom } from './params.ts'
 
 export interface InitialiserOptions {
@@ -28,28 +29,4 @@ function fillNormal(values: Float32Array, random: () => number, deviation: numbe
     values[i] = radius * Math.cos(angle)
     if (i + 1 < values.length) values[i + 1] = radius * Math.sin(angle)
   }
-}
-
-/**
- * Uniform numbers in [0, 1): sfc32 (Doty-Humphrey, PractRand) started from three hashes of the text (FNV-1a).
- * Its 128 bits of state keep the streams of a model's thousand weights apart; 32 would make some of them overlap.
- */
-function randomFor(text: string): () => number {
-  let [a, b, c] = [0x811c9dc5, 0x9e3779b9, 0x7f4a7c15].map((start) => hash(text, start)) as [number, number, number]
-  let counter = 1
-  const next = () => {
-    const sum = (a + b + counter++) | 0
-    a = b ^ (b >>> 9)
-    b = (c + (c << 3)) | 0
-    c = (((c << 21) | (c >>> 11)) + sum) | 0
-    return (sum >>> 0) / 2 ** 32
-  }
-  for (let warmUp = 0; warmUp < 15; warmUp++) next()
-  return next
-}
-
-function hash(text: string, start: number): number {
-  let state = start
-  for (let i = 0; i < text.length; i++) state = Math.imul(state ^ text.charCodeAt(i), 0x01000193)
-  return state
 }
