@@ -1,0 +1,140 @@
+/** Scene → questions of many kinds, each with its one answer. */
+import { opposite, relationOf, relations, sideOf } from './places.ts'
+import { bare, definite, nameOf, nounOf, withArticle } from './words.ts'
+import { colours, type Kind, pick, type Scene, shapes, type Thing } from './world.ts'
+
+export const questionKinds = [
+  'colour',
+  'shape',
+  'pattern',
+  'number',
+  'where',
+  'exists',
+  'relation',
+  'beside',
+  'larger',
+  'more',
+] as const
+export type QuestionKind = (typeof questionKinds)[number]
+
+export interface Question {
+  readonly kind: QuestionKind
+  readonly question: string
+  readonly answer: string
+}
+
+/** A question of this kind, or undefined where the scene has nothing to ask it about. */
+export function askAbout(random: () => number, scene: Scene, kind: QuestionKind): Question | undefined {
+  const found = questions[kind](random, scene)
+  return found && { kind, question: found[0], answer: found[1] }
+}
+
+type Asked = readonly [question: string, answer: string] | undefined
+
+const questions: Readonly<Record<QuestionKind, (random: () => number, scene: Scene) => Asked>> = {
+  colour(random, { things }) {
+    const thing = pick(random, things)
+    const same = things.filter(({ shape }) => shape === thing.shape)
+    if (same.some(({ colour }) => colour !== thing.colour)) return undefined
+    const plural = same.length > 1
+    return [`what colour ${plural ? 'are' : 'is'} the ${nounOf(random, thing.shape, plural)}?`, thing.colour]
+  },
+
+  shape(random, { things }) {
+    const thing = pick(random, things)
+    const same = things.filter(({ colour }) => colour === thing.colour)
+    if (same.length > 1) return undefined
+    return [`what is the ${thing.colour} thing?`, nameOf(thing.shape)]
+  },
+
+  pattern(random, scene) {
+    const large = scene.things.filter(({ size }) => size === 'large')
+    if (large.length === 0) return undefined
+    const thing = pick(random, large)
+    const named = definite(random, thing, scene)
+    return named === undefined ? undefined : [`what pattern has ${named}?`, thing.pattern]
+  },
+
+  number(random, { things }) {
+    const form = random()
+    if (form < 0.2) return ['how many things are there?', String(things.length)]
+    const kind = random() < 0.85 ? pick(random, things) : { shape: pick(random, shapes), colour: pick(random, colours) }
+    if (form < 0.6) {
+      const count = things.filter(({ shape }) => shape === kind.shape).length
+      return [`how many ${nounOf(random, kind.shape, true)} are there?`, String(count)]
+    }
+    const count = things.filter(({ colour }) => colour === kind.colour).length
+    return [`how many ${kind.colour} things are there?`, String(count)]
+  },
+
+  where(random, scene) {
+    const thing = pick(random, scene.things)
+    const [named, side] = [definite(random, thing, scene), sideOf(thing)]
+    return named === undefined || side === undefined ? undefined : [`where is ${named}?`, side]
+  },
+
+  exists(random, { things }) {
+    const there = random() < 0.5
+    const kind = there ? pick(random, things) : nearMiss(random, things)
+    if (!kind) return undefined
+    const phrase = withArticle(bare(random, kind, { colour: true, size: false, pattern: false }))
+    return [`is there ${phrase}?`, there ? 'yes' : 'no']
+  },
+
+  relation(random, scene) {
+    const [a, b] = twoOf(random, scene.things)
+    const relation = a && b && relationOf(a, b)
+    if (!relation) return undefined
+    const [first, second] = [definite(random, a, scene), definite(random, b, scene)]
+    if (first === undefined || second === undefined) return undefined
+    const asked = random() < 0.5 ? relation : random() < 0.7 ? opposite(relation) : pick(random, relations)
+    return [`is ${first} ${asked} ${second}?`, asked === relation ? 'yes' : 'no']
+  },
+
+  beside(random, scene) {
+    const thing = pick(random, scene.things)
+    const named = definite(random, thing, scene)
+    const relation = pick(random, relations)
+    const others = scene.things.filter((other) => other !== thing)
+    const there = others.filter((other) => relationOf(other, thing) === relation)
+    // Nothing else may lie there, not even by half.
+    const unclear = others.some((other) => relationOf(other, thing) === undefined)
+    if (named === undefined || there.length !== 1 || unclear) return undefined
+    return [`what is ${relation} ${named}?`, nameOf((there[0] as Thing).shape)]
+  },
+
+  larger(random, scene) {
+    const [a, b] = twoOf(random, scene.things)
+    if (!a || !b || a.size === b.size) return undefined
+    const [first, second] = [definite(random, a, scene), definite(random, b, scene)]
+    if (first === undefined || second === undefined) return undefined
+    return [`is ${first} larger than ${second}?`, a.size === 'large' ? 'yes' : 'no']
+  },
+
+  more(random, { things }) {
+    const [a, b] = twoOf(random, [...new Set(things.map(({ shape }) => shape))])
+    if (!a || !b) return undefined
+    const count = (shape: Kind['shape']) => things.filter((thing) => thing.shape === shape).length
+    if (count(a) === count(b)) return undefined
+    const [first, second] = [nounOf(random, a, true), nounOf(random, b, true)]
+    return [`are there more ${first} than ${second}?`, count(a) > count(b) ? 'yes' : 'no']
+  },
+}
+
+/** A kind that is not there, though its shape or its colour is: "no" must not be told by one of them alone. */
+function nearMiss(random: () => number, things: readonly Thing[]): Kind | undefined {
+  const thing = pick(random, things)
+  const kind: Kind =
+    random() < 0.5 ? { ...thing, colour: pick(random, colours) } : { ...thing, shape: pick(random, shapes) }
+  return things.some(({ shape, colour }) => shape === kind.shape && colour === kind.colour) ? undefined : kind
+}
+
+function twoOf<T>(random: () => number, items: readonly T[]): [T, T] | [] {
+  if (items.length < 2) return []
+  const first = pick(random, items)
+  const second = pick(
+    random,
+    items.filter((item) => item !== first),
+  )
+  return [first, second]
+}
