@@ -40,7 +40,8 @@ async function isAbandoned(path: string, name: string, machine: string): Promise
   return Date.now() - changed > longestRun
 }
 
-function isRunning(pid: number): boolean {
+/** Whether there is a process of that number on this machine. */
+export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0) // signal 0 only asks
     return true
@@ -50,7 +51,7 @@ function isRunning(pid: number): boolean {
 }
 
 /** Where process numbers mean the same: the host, and in it the container, which may share the host's name and this folder. */
-async function machineName(): Promise<string> {
+export async function machineName(): Promise<string> {
   const container = await readlink('/proc/self/ns/pid').catch(() => '')
   return createHash('sha256').update(`${hostname()} ${container}`).digest('hex').slice(0, 12)
 }

@@ -1,4 +1,4 @@
-/** Writing a .safetensors file: streamed, so that a file larger than memory can be made, and atomic, so that no half file is left. */
+/** Writing files, .safetensors before all: streamed, so that one larger than memory can be made, and atomic, so that no half file is left. */
 import { randomBytes } from 'node:crypto'
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
@@ -24,13 +24,33 @@ export async function writeSafetensors(
 ): Promise<void> {
   const ordered = tensors.toSorted((a, b) => dtypeBits[b.dtype] - dtypeBits[a.dtype])
   const header = encodeHeader(ordered, metadata)
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    yield header
+    for (const tensor of ordered) yield* tensorPieces(tensor, path)
+  }
   const size = ordered.reduce((sum, tensor) => sum + tensorBytes(tensor), header.length)
+  await writeAtomically(path, pieces(), size)
+}
+
+/**
+ * Writes pieces of text or bytes one after the other to `path`, over a file that may be there already: it has all of them, or is as it
+ * was. `size`, in bytes, is for the message about a full disk. Throws CheckpointError, or what the source of the pieces threw.
+ */
+export async function writeAtomically(
+  path: string,
+  pieces: Iterable<Uint8Array | string> | AsyncIterable<Uint8Array | string>,
+  size?: number,
+): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)
+  let written = 0
   try {
     const handle = await open(temporary, 'wx')
     try {
-      await writeFully(handle, header)
-      for (const tensor of ordered) await writeTensor(handle, tensor, path)
+      for await (const piece of pieces) {
+        const bytes = typeof piece === 'string' ? Buffer.from(piece) : piece
+        written += bytes.length
+        await writeFully(handle, bytes)
+      }
       await handle.sync()
     } finally {
       await handle.close()
@@ -39,11 +59,11 @@ export async function writeSafetensors(
     await syncFolder(dirname(path))
   } catch (error) {
     await rm(temporary, { force: true })
-    throw errorCode(error) === undefined ? error : await writeError(error, path, size)
+    throw errorCode(error) === undefined ? error : await writeError(error, path, size ?? written)
   }
 }
 
-async function writeTensor(handle: FileHandle, tensor: TensorToWrite, path: string): Promise<void> {
+async function* tensorPieces(tensor: TensorToWrite, path: string): AsyncGenerator<Uint8Array> {
   const { name, data } = tensor
   const expected = tensorBytes(tensor)
   const pieces = ArrayBuffer.isView(data) ? [new Uint8Array(data.buffer, data.byteOffset, data.byteLength)] : data
@@ -51,7 +71,7 @@ async function writeTensor(handle: FileHandle, tensor: TensorToWrite, path: stri
   for await (const piece of pieces) {
     written += piece.length
     if (written > expected) break
-    await writeFully(handle, piece)
+    yield piece
   }
   if (written !== expected)
     throw new CheckpointError(
