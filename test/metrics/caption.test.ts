@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { bleuOfCounts } from '../../src/metrics/caption/bleu.ts'
 import { cider } from '../../src/metrics/caption/cider.ts'
 import { createCorpus } from '../../src/metrics/caption/corpus.ts'
-import { type CaptionScores, evaluateCaptions, scoreTokenized } from '../../src/metrics/caption/evaluate.ts'
+import { type CaptionScores, evaluateCaptions, scoreCorpus } from '../../src/metrics/caption/evaluate.ts'
 import { commonSubsequence } from '../../src/metrics/caption/rouge.ts'
 import { slowBleuCounts, slowCider, slowCommonSubsequence } from './naive-caption.ts'
 import { needsCaptions, readJson, synthetic, whole } from './reference.ts'
@@ -30,7 +30,7 @@ for (const { name, gts, res, ...expected } of readJson(synthetic('caption/edge-c
   test(`tokenized text: ${name}`, () => {
     const ids = Object.keys(gts)
     const images = { candidates: ids.map((id) => res[id][0]), references: ids.map((id) => gts[id]) }
-    closeScores(scoreTokenized(images), expected, name)
+    closeScores(scoreCorpus(createCorpus(images)), expected, name)
   })
 }
 
@@ -50,6 +50,53 @@ test('plain CIDEr clips nothing', () => {
   assert.equal(cider(corpus).perImage[1], 0)
 })
 
+/** Of each image of a case of edge-cases.json: `pyciderevalcap/cider` of github.com/vrama91/cider (its newest commit), Python 3.11. */
+const plainCider: Readonly<Record<string, readonly number[]>> = {
+  'two-images': [10, 10],
+  'candidate-shorter-than-n': [0, 2.4639963991337224],
+  clipping: [4.633883476483184, 10],
+  'length-penalty': [7.928179428687107, 1.0212440207530322, 4.821970786560368],
+  'many-refs': [4.2857142857142865, 0],
+  'unseen-ngrams-df-1': [0, 5.109822740319809, 3.0068630366533124],
+}
+for (const { name, gts, res } of readJson(synthetic('caption/edge-cases.json'))) {
+  const expected = plainCider[name]
+  if (expected === undefined) continue
+  test(`plain CIDEr: ${name}`, () => {
+    const ids = Object.keys(gts)
+    const corpus = createCorpus({ candidates: ids.map((id) => res[id][0]), references: ids.map((id) => gts[id]) })
+    cider(corpus, 'cider').perImage.forEach((score, i) => {
+      close(score, expected[i]!, `image ${i}`)
+    })
+  })
+}
+
+test('parts: BLEU and ROUGE-L as of sets of their own, CIDEr as in the whole set', () => {
+  const { candidates, references } = randomImages(30)
+  const all = candidates.map((_, i) => i)
+  const odd = all.filter((i) => i % 2 === 1)
+  const { metrics } = evaluateCaptions({ candidates, references, parts: [odd, all] })
+  const alone = evaluateCaptions({
+    candidates: odd.map((i) => candidates[i]!),
+    references: odd.map((i) => references[i]!),
+  })
+  for (const name of names) {
+    close(metrics[name].parts[1]!, metrics[name].corpus, `all: ${name}`)
+    if (name !== 'CIDEr') close(metrics[name].parts[0]!, alone.metrics[name].corpus, `part: ${name}`)
+  }
+  const ofOdd = slowCider({ candidates, references }).filter((_, i) => i % 2 === 1)
+  close(metrics.CIDEr.parts[0]!, ofOdd.reduce((sum, score) => sum + score, 0) / ofOdd.length, 'part: CIDEr')
+  assert.notEqual(metrics.CIDEr.parts[0], alone.metrics.CIDEr.corpus)
+})
+
+test('no image, another number of references, an image without one: refused', () => {
+  const refused = (candidates: string[], references: string[][], message: RegExp) =>
+    assert.throws(() => evaluateCaptions({ candidates, references }), { name: 'DataError', message })
+  refused([], [], /expected a candidate for each of 0 images, found 0/)
+  refused(['a'], [['a'], ['b']], /expected a candidate for each of 2 images, found 1/)
+  refused(['a', 'b'], [['a'], []], /image 1 of 2: expected at least one reference/)
+})
+
 /** Captions of a small vocabulary, so that n-grams repeat; a linear congruential generator. */
 function randomImages(count: number) {
   let state = 7
@@ -66,7 +113,7 @@ function randomImages(count: number) {
 
 test('numbered n-grams give what counting texts gives', () => {
   const images = randomImages(60)
-  const { metrics, bleuTotals } = scoreTokenized(images)
+  const { metrics, bleuTotals } = scoreCorpus(createCorpus(images))
   const counts = images.candidates.map((candidate, i) => slowBleuCounts(candidate, images.references[i]!))
   counts.forEach((count, i) => {
     bleuOfCounts(count).forEach((score, n) => {

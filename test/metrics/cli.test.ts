@@ -35,7 +35,7 @@ test('metrics caption: the official names and scales', async () => {
   assert.equal(code, 0)
   assert.equal(
     stderr,
-    `note: 1 images of ${annotations} have no caption in ${results}\n` +
+    `note: no caption in ${results} for image 3 of ${annotations}: not scored\n` +
       'note: left out without the jar of its Java program: METEOR (--meteor), SPICE (--spice)\n',
   )
   const [first, second, corpus] = lines.map((line) => JSON.parse(line))
@@ -81,6 +81,76 @@ test('metrics vqa: percent, overall and by type', async () => {
     assert.ok(Math.abs(found.perAnswerType.number - expected[variant].full.perAnswerType.number) < 1e-9)
     assert.equal(found.questions, 523)
   }
+})
+
+test('metrics vqa and gqa --per-question: a line for each', async () => {
+  const questions = file('gqa.json', {
+    1: { answer: 'yes', types: { structural: 'verify', semantic: 'obj' } },
+    2: { answer: 'red', types: { structural: 'query', semantic: 'attr' }, isBalanced: true },
+    3: { answer: 'no', isBalanced: false },
+  })
+  const results = file('answers.json', [
+    { questionId: '1', prediction: 'Yes' },
+    { questionId: '2', prediction: 'red' },
+  ])
+  const gqa = ['metrics', 'gqa', '--questions', questions, '--results', results]
+  const official = await blip2([...gqa, '--json', '--per-question'])
+  assert.equal(official.stderr, `note: 1 questions of ${questions} are not of the balanced set, not scored\n`)
+  assert.deepEqual(
+    official.lines.map((line) => JSON.parse(line)),
+    [
+      { question_id: '1', accuracy: 0 },
+      { question_id: '2', accuracy: 100 },
+      {
+        accuracy: 50,
+        binary: 0,
+        open: 100,
+        accuracyPerStructuralType: { verify: 0, query: 100 },
+        accuracyPerSemanticType: { obj: 0, attr: 100 },
+        variant: 'official',
+        questions: 2,
+      },
+    ],
+  )
+  const lavis = await blip2([...gqa, '--variant', 'lavis'])
+  assert.match(
+    lavis.stdout,
+    /^accuracy {2,}100\.00\nbinary {2,}100\.00\nopen .*\nverify .*\nquery .*\nobj .*\nattr .*\n$/,
+  )
+
+  const files = ['questions', 'annotations', 'results'].flatMap((name) => [`--${name}`, synthetic(`vqa/${name}.json`)])
+  const { lines } = await blip2(['metrics', 'vqa', ...files, '--json', '--per-question'])
+  assert.equal(lines.length, 524)
+  const [first] = readJson(synthetic('vqa/accuracy.json')).per_question
+  assert.deepEqual(JSON.parse(lines[0]!), { question_id: first.question_id, accuracy: first.official })
+})
+
+test('metrics caption of images with domains, from lines of `blip2 caption --json`', async () => {
+  const captions = ['a dog runs on the grass', 'two cats sleep near a red chair', 'a car']
+  const nocaps = file('nocaps.json', {
+    images: [
+      { id: 0, file_name: 'a.jpg', domain: 'near-domain' },
+      { id: 1, file_name: 'b.jpg', domain: 'in-domain' },
+      { id: 2, file_name: 'c.jpg', domain: 'near-domain' },
+    ],
+    annotations: captions.map((caption, i) => ({ image_id: i, id: i, caption })),
+  })
+  const results = join(folder, 'captions.jsonl')
+  const lines = ['a', 'b', 'c'].map((name, i) => ({ image: `photos/${name}.jpg`, pred_caption: captions[i] }))
+  writeFileSync(results, lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
+  const args = ['metrics', 'caption', '--annotations', nocaps, '--results', results, '--plain-cider']
+  const scores = JSON.parse((await blip2([...args, '--json'])).lines[0]!)
+  assert.equal(scores.images, 3)
+  assert.deepEqual(Object.keys(scores.domains), ['near-domain', 'in-domain'])
+  const { ROUGE_L, CIDEr, CIDEr_plain, images } = scores.domains['near-domain']
+  // Captions equal to their references, but "a car" has two orders of n-grams of four: (10 + 5) / 2.
+  assert.deepEqual([ROUGE_L, images], [1, 2])
+  assert.ok(Math.abs(CIDEr - 7.5) < 1e-9 && Math.abs(CIDEr_plain - 7.5) < 1e-9, `${CIDEr}`)
+  const { stdout } = await blip2(args)
+  assert.match(
+    stdout,
+    /^ +entire +near-domain +in-domain\nBleu_1 (.+\n)+CIDEr_plain +8\.3333 +7\.5000 +10\.0000\nimages +3 +2 +1\n$/,
+  )
 })
 
 test('metrics retrieval: both directions from one matrix', async () => {

@@ -52,13 +52,23 @@ const images = {
 
 test('METEOR: one SCORE line an image, one EVAL line', async () => {
   const scores = await meteor(images, join(folder, 'meteor.jar'), { java: standIn })
-  assert.deepEqual(scores, { corpus: 4 / 6, perImage: [2 / 3, 2 / 3] })
+  assert.deepEqual(scores, { corpus: 4 / 6, perImage: [2 / 3, 2 / 3], parts: [] })
+})
+
+test('METEOR of a part: that of its summed statistics', async () => {
+  const three = {
+    candidates: ['a b', 'a', 'c d e f'],
+    references: [['a'], ['a'], ['c']],
+    parts: [[0, 2], [1]],
+  }
+  const { corpus, parts } = await meteor(three, join(folder, 'meteor.jar'), { java: standIn })
+  assert.deepEqual([corpus, parts], [3 / 7, [2 / 6, 1]])
 })
 
 test('SPICE: a file in, a file out; no score counts as 0', async () => {
-  const spiced = { candidates: ['ab', ''], references: [['abcd'], ['x']] }
+  const spiced = { candidates: ['ab', ''], references: [['abcd'], ['x']], parts: [[0, 1], [1]] }
   const scores = await spice(spiced, join(folder, 'spice.jar'), { java: standIn })
-  assert.deepEqual(scores, { corpus: 0.25, perImage: [0.5, 0] })
+  assert.deepEqual(scores, { corpus: 0.25, perImage: [0.5, 0], parts: [0.25, 0] })
 })
 
 test('a program that fails, stops early or is missing', async () => {

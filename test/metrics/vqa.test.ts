@@ -71,6 +71,17 @@ const small = {
   questions: { questions: [{ question_id: 1 }] },
   annotations: { annotations: [{ question_id: 1, question_type: 'a', answer_type: 'b', answers: [{ answer: 'c' }] }] },
 }
+test("results of LAVIS's and of `blip2 vqa --json`'s keys are accepted", () => {
+  for (const key of ['answer', 'pred_ans', 'prediction', 'pred_answer']) {
+    const { predictions } = pairAnswers(
+      { name: 'Q', content: small.questions },
+      { name: 'A', content: small.annotations },
+      { name: 'R', content: [{ question_id: 1, [key]: 'c' }] },
+    )
+    assert.deepEqual(predictions, ['c'])
+  }
+})
+
 const wrong: readonly [string, unknown, RegExp][] = [
   ['an unknown id', [{ question_id: 2, answer: 'x' }], /^DataError: A: question_id 2 of R not found/],
   ['a missing answer', [], /^DataError: R: question_id 1 of A not found/],
@@ -83,6 +94,7 @@ const wrong: readonly [string, unknown, RegExp][] = [
     /R\[1\]: question_id 1 is there twice/,
   ],
   ['no text', [{ question_id: 1, answer: 3 }], /R\[0\]: question_id 1: answer: expected a text, found 3/],
+  ['the id as text', [{ question_id: '1', answer: 'x' }], /A: question_id "1" of R not found; 1 is another id/],
   ['an object', { answers: [] }, /R: expected a list, found \{"answers":\[\]\}/],
 ]
 for (const [what, results, message] of wrong) {

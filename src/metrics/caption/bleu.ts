@@ -25,6 +25,8 @@ export interface BleuScores {
   readonly corpus: readonly number[]
   /** Of each n, one score for each image. */
   readonly perImage: readonly (readonly number[])[]
+  /** Of each part of the images: BLEU-1…4 from its summed counts. */
+  readonly parts: readonly (readonly number[])[]
   readonly totals: BleuCounts
 }
 
@@ -34,7 +36,12 @@ export function bleu(corpus: Corpus): BleuScores {
   const counts = countImages(corpus)
   const scores = counts.map(bleuOfCounts)
   const totals = sum(counts)
-  return { corpus: bleuOfCounts(totals), perImage: orders.map((n) => scores.map((score) => score[n]!)), totals }
+  return {
+    corpus: bleuOfCounts(totals),
+    perImage: orders.map((n) => scores.map((score) => score[n]!)),
+    parts: corpus.parts.map((places) => bleuOfCounts(sum(places.map((image) => counts[image]!)))),
+    totals,
+  }
 }
 
 /** BLEU-1…4 in [0, 1]. */

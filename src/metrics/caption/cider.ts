@@ -8,7 +8,7 @@
  */
 import type { Corpus } from './corpus.ts'
 import { type Bags, maxOrder } from './ngrams.ts'
-import { mean, type Scores } from './scores.ts'
+import { meanScores, type Scores } from './scores.ts'
 
 export type CiderVariant = 'cider-d' | 'cider'
 
@@ -53,7 +53,7 @@ export function cider(corpus: Corpus, variant: CiderVariant = 'cider-d'): Scores
     for (let i = start; i < end; i++) weights[candidates.ids[i]!] = 0
     return (10 * sum) / (last - first)
   })
-  return { corpus: mean(perImage), perImage }
+  return meanScores(perImage, corpus.parts)
 }
 
 /** (N) ln(images) - ln(images with the n-gram in a reference); an n-gram of no reference counts as of one. */

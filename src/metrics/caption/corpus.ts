@@ -1,4 +1,5 @@
 import { type Bags, createNgrams } from './ngrams.ts'
+import type { Parts } from './scores.ts'
 import { createVocabulary, type Sentences } from './words.ts'
 
 /** Tokenized captions (words with one blank between) of I images. */
@@ -7,6 +8,8 @@ export interface TokenizedImages {
   readonly candidates: readonly string[]
   /** (I) At least one reference each. */
   readonly references: readonly (readonly string[])[]
+  /** None unless told. */
+  readonly parts?: Parts
 }
 
 /** The same in the forms that the scores read. All references follow one another, image after image. */
@@ -19,6 +22,7 @@ export interface Corpus {
   readonly bags: { readonly candidates: Bags; readonly references: Bags }
   /** (N) Length of each n-gram less one. */
   readonly orders: Uint8Array
+  readonly parts: Parts
 }
 
 export function createCorpus(images: TokenizedImages): Corpus {
@@ -34,5 +38,11 @@ export function createCorpus(images: TokenizedImages): Corpus {
     references: ngrams.bags(vocabulary.splitAtWhitespace(references)),
     candidates: ngrams.bags(vocabulary.splitAtWhitespace(candidates)),
   }
-  return { firstReference, sentences: { candidates, references }, bags, orders: ngrams.orders() }
+  return {
+    firstReference,
+    sentences: { candidates, references },
+    bags,
+    orders: ngrams.orders(),
+    parts: images.parts ?? [],
+  }
 }

@@ -10,7 +10,7 @@ import { dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { DataError } from '../../errors.ts'
 import type { TokenizedImages } from './corpus.ts'
-import { mean, type Scores } from './scores.ts'
+import { meanScores, type Scores } from './scores.ts'
 
 export interface JavaOptions {
   /** The program to start, `java` of the PATH unless told. */
@@ -19,7 +19,7 @@ export interface JavaOptions {
   readonly signal?: AbortSignal
 }
 
-/** METEOR in [0, 1] by meteor-1.5.jar. The corpus value is that of the summed statistics, not the mean. */
+/** METEOR in [0, 1] by meteor-1.5.jar. The value of several images is that of their summed statistics, not the mean. */
 export async function meteor(images: TokenizedImages, jar: string, options: JavaOptions = {}): Promise<Scores> {
   const program = start(options, '-Xmx2G', jar, ['-', '-', '-stdio', '-l', 'en', '-norm'])
   try {
@@ -31,12 +31,20 @@ export async function meteor(images: TokenizedImages, jar: string, options: Java
     program.write(asked)
     const statistics: string[] = []
     for (const _ of asked) statistics.push(await program.line())
-    program.write([['EVAL', ...statistics].join(' ||| ')])
-    const perImage: number[] = []
-    for (const _ of asked) perImage.push(number(await program.line(), jar))
-    const corpus = number(await program.line(), jar)
+    /** Of each image, then of all together. */
+    const evaluate = async (some: readonly string[]) => {
+      program.write([['EVAL', ...some].join(' ||| ')])
+      const scores: number[] = []
+      while (scores.length <= some.length) scores.push(number(await program.line(), jar))
+      return scores
+    }
+    const perImage = await evaluate(statistics)
+    const corpus = perImage.pop()!
+    const parts: number[] = []
+    for (const places of images.parts ?? [])
+      parts.push((await evaluate(places.map((image) => statistics[image]!))).pop()!)
     await program.end()
-    return { corpus, perImage }
+    return { corpus, perImage, parts }
   } finally {
     program.stop()
   }
@@ -54,8 +62,10 @@ export async function spice(images: TokenizedImages, jar: string, options: JavaO
       await readFile(output, 'utf8'),
     )
     const byImage = new Map(found.map(({ image_id, scores }) => [image_id, scores.All.f ?? 0]))
-    const perImage = images.candidates.map((_, image) => byImage.get(image) ?? 0)
-    return { corpus: mean(perImage), perImage }
+    return meanScores(
+      images.candidates.map((_, image) => byImage.get(image) ?? 0),
+      images.parts ?? [],
+    )
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

@@ -5,13 +5,13 @@
  * Source: `pycocoevalcap/rouge/rouge.py` (github.com/salaniz/pycocoevalcap, ad63453).
  */
 import type { Corpus } from './corpus.ts'
-import { mean, type Scores } from './scores.ts'
+import { meanScores, type Scores } from './scores.ts'
 import type { Sentences } from './words.ts'
 
 const beta = 1.2
 
 /** In [0, 1]. An empty caption has one, empty word: against an empty reference it scores 1. */
-export function rougeL({ sentences: { candidates, references }, firstReference }: Corpus): Scores {
+export function rougeL({ sentences: { candidates, references }, firstReference, parts }: Corpus): Scores {
   const perImage = Array.from({ length: firstReference.length - 1 }, (_, image) => {
     const candidate = sentence(candidates, image)
     let precision = 0
@@ -25,7 +25,7 @@ export function rougeL({ sentences: { candidates, references }, firstReference }
     if (precision === 0 || recall === 0) return 0
     return ((1 + beta ** 2) * precision * recall) / (recall + beta ** 2 * precision)
   })
-  return { corpus: mean(perImage), perImage }
+  return meanScores(perImage, parts)
 }
 
 function sentence({ words, starts }: Sentences, i: number): Int32Array {

@@ -1,3 +1,5 @@
+import { DataError } from '../../errors.ts'
+import { percent, percentByType } from '../percent.ts'
 import { answerAccuracy, type VqaQuestion, type VqaVariant } from './accuracy.ts'
 
 /** In percent, not rounded (the official evaluation prints two decimals). The names are the official ones. */
@@ -9,37 +11,23 @@ export interface VqaScores {
   readonly perQuestion: readonly number[]
 }
 
-/** Means over the questions and within their types; `predictions[i]` answers `questions[i]`. At least one question. */
+/**
+ * VQA accuracy, which is OK-VQA's too: means over the questions and within their types; `predictions[i]` answers `questions[i]`. What
+ * the variants are: `answerAccuracy`. DataError for no question, or for another number of predictions.
+ */
 export function evaluateVqa(
   questions: readonly VqaQuestion[],
   predictions: readonly string[],
   variant: VqaVariant = 'official',
 ): VqaScores {
+  if (questions.length === 0 || predictions.length !== questions.length)
+    throw new DataError(`expected an answer to each of ${questions.length} questions, found ${predictions.length}`)
   const accuracies = questions.map((question, i) => answerAccuracy(question, predictions[i]!, variant))
+  const byType = (type: (question: VqaQuestion) => string) => percentByType(questions.map(type), accuracies)
   return {
     overall: percent(accuracies),
-    perQuestionType: byType(
-      questions.map(({ questionType }) => questionType),
-      accuracies,
-    ),
-    perAnswerType: byType(
-      questions.map(({ answerType }) => answerType),
-      accuracies,
-    ),
+    perQuestionType: byType(({ questionType }) => questionType),
+    perAnswerType: byType(({ answerType }) => answerType),
     perQuestion: accuracies.map((accuracy) => 100 * accuracy),
   }
-}
-
-function percent(accuracies: readonly number[]): number {
-  return (100 * accuracies.reduce((sum, accuracy) => sum + accuracy, 0)) / accuracies.length
-}
-
-function byType(types: readonly string[], accuracies: readonly number[]): Record<string, number> {
-  const groups = new Map<string, number[]>()
-  types.forEach((type, i) => {
-    const group = groups.get(type)
-    if (group === undefined) groups.set(type, [accuracies[i]!])
-    else group.push(accuracies[i]!)
-  })
-  return Object.fromEntries([...groups].map(([type, group]) => [type, percent(group)]))
 }
