@@ -8,6 +8,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import sharp from 'sharp'
+import { byteLevelTokenizer } from '../src/tokenizers/byte-level.ts'
+import { specialToken } from '../src/tokenizers/tokenizer-json.ts'
 
 /**
  * The vocabulary, one id per place. The ids that config.json names are 1 padding, 2 start and 12 end of text (a line
@@ -19,7 +21,7 @@ const vocabulary = `
   _two _three _red _yellow _green _white _sunny _sun _sky _cloud _bird _tree _house _lighthouse _beach _calm _bright
   _sea _boat _water _small _large _sail _floats _stands`
 
-const special = ['<s>', '<pad>', '</s>', '<unk>']
+const special = ['<s>', '<pad>', '</s>', '<unk>'].map((content, id) => ({ id, ...specialToken(content) }))
 
 /** Spelt in the byte-level alphabet, where Ġ is a space and Ċ a line break. */
 const tokens = vocabulary
@@ -28,45 +30,14 @@ const tokens = vocabulary
   .map((word) => (word === 'NEWLINE' ? 'Ċ' : word.replace('_', 'Ġ')))
 
 /** Byte-level BPE whose merges are replaced by whole words; all other text becomes <unk>. Starts a text like OPT's. */
-const tokenizer = {
-  version: '1.0',
-  truncation: null,
-  padding: null,
-  added_tokens: special.map((content, id) => ({
-    id,
-    content,
-    single_word: false,
-    lstrip: false,
-    rstrip: false,
-    normalized: false,
-    special: true,
-  })),
-  normalizer: null,
-  pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
-  post_processor: {
-    type: 'TemplateProcessing',
-    single: [{ SpecialToken: { id: '</s>', type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }],
-    pair: [
-      { SpecialToken: { id: '</s>', type_id: 0 } },
-      { Sequence: { id: 'A', type_id: 0 } },
-      { Sequence: { id: 'B', type_id: 1 } },
-    ],
-    special_tokens: { '</s>': { id: '</s>', ids: [2], tokens: ['</s>'] } },
-  },
-  decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
-  model: {
-    type: 'BPE',
-    dropout: null,
-    unk_token: '<unk>',
-    continuing_subword_prefix: null,
-    end_of_word_suffix: null,
-    fuse_unk: true,
-    byte_fallback: false,
-    ignore_merges: true,
-    vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
-    merges: [],
-  },
-}
+const tokenizer = byteLevelTokenizer({
+  vocab: new Map(tokens.map((token, id) => [token, id])),
+  merges: [],
+  addedTokens: special,
+  start: special[2],
+  unknown: special[3],
+  wholeWords: true,
+})
 
 const tokenizerConfig = {
   tokenizer_class: 'PreTrainedTokenizerFast',

@@ -1,58 +1,30 @@
-/** Two tokenizers made by hand, in the shapes of the published ones: OPT's byte-level BPE and T5's Unigram. */
+/** Tokenizers made by hand, in the shapes of the published ones: OPT's byte-level BPE, T5's Unigram, BERT's WordPiece. */
+import { byteCharacters, byteLevelTokenizer } from '../../src/tokenizers/byte-level.ts'
+import { specialToken } from '../../src/tokenizers/tokenizer-json.ts'
 
-/** GPT-2's alphabet: the character that stands for each byte (printable ones for themselves, the rest from U+0100). */
-export const byteCharacters: readonly string[] = (() => {
-  let next = 256
-  return Array.from({ length: 256 }, (_, byte) => {
-    const printable = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174
-    return String.fromCharCode(printable ? byte : next++)
-  })
-})()
+const specials = ['<s>', '<pad>', '</s>', '<unk>'].map((content, id) => ({ id, ...specialToken(content) }))
 
-const special = (id: number, content: string) => ({
-  id,
-  content,
-  single_word: false,
-  lstrip: false,
-  rstrip: false,
-  normalized: false,
-  special: true,
-})
+export const optMerges = ['c a', 'ca t', 'Ġ cat', 'Ġ a', 'd o', 'do g', 'Ġ dog', 'Ġ .', 'Ġ n', "' t"]
 
-const merges = ['c a', 'ca t', 'Ġ cat', 'Ġ a', 'd o', 'do g', 'Ġ dog', 'Ġ .', 'Ġ n', "' t"] as const
-const specials = ['<s>', '<pad>', '</s>', '<unk>']
+/** Ids: 4 specials, 256 bytes (byte b is 4 + b), then one for each merge in order (260 = `ca`, 261 = `cat`, …). */
+export const optVocab = [
+  ...specials.map(({ content }) => content),
+  ...byteCharacters,
+  ...optMerges.map((pair) => pair.replace(' ', '')),
+]
 
-/** Ids: 4 specials, 256 bytes (byte b is 4 + b), then one for each merge in order (260 = `ca`, 261 = `cat`, …), then `<image>`. */
-export const optLike = {
-  version: '1.0',
-  added_tokens: [...specials.map((content, id) => special(id, content)), special(270, '<image>')],
-  normalizer: null,
-  pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
-  post_processor: {
-    type: 'TemplateProcessing',
-    single: [{ SpecialToken: { id: '</s>', type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }],
-    pair: [],
-    special_tokens: { '</s>': { id: '</s>', ids: [2], tokens: ['</s>'] } },
-  },
-  decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
-  model: {
-    type: 'BPE',
-    dropout: null,
-    unk_token: null,
-    continuing_subword_prefix: '',
-    end_of_word_suffix: '',
-    fuse_unk: false,
-    vocab: Object.fromEntries(
-      [...specials, ...byteCharacters, ...merges.map((pair) => pair.replace(' ', ''))].map((token, id) => [token, id]),
-    ),
-    merges,
-  },
-}
+/** With `<image>` behind the vocabulary, as id 270. */
+export const optLike = byteLevelTokenizer({
+  vocab: new Map(optVocab.map((token, id) => [token, id])),
+  merges: optMerges.map((pair) => pair.split(' ') as [string, string]),
+  addedTokens: [...specials, { id: 270, ...specialToken('<image>') }],
+  start: specials[2],
+}) as { decoder: object }
 
 /** Ids in the order of `vocab`; scores are log-probabilities, so `▁cats` (-9) loses to `▁cat` + `s` (-3 + -4). */
 export const t5Like = {
   version: '1.0',
-  added_tokens: ['<pad>', '</s>', '<unk>'].map((content, id) => special(id, content)),
+  added_tokens: ['<pad>', '</s>', '<unk>'].map((content, id) => ({ id, ...specialToken(content) })),
   normalizer: null,
   pre_tokenizer: {
     type: 'Sequence',
@@ -82,3 +54,9 @@ export const t5Like = {
     ],
   },
 }
+
+/** vocab.txt of a small BERT: ids are places. */
+export const bertVocab = [
+  ...['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', 'a', 'cat', '##s', 'dog', 'un', '##believ', '##able'],
+  ...['cafe', '猫', '犬', 'don', "'", 't', '.', ',', '!'],
+]

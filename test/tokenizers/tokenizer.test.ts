@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { CheckpointError } from '../../src/errors.ts'
+import { CheckpointError, ConfigError } from '../../src/errors.ts'
+import { bertTokenizer } from '../../src/tokenizers/bert.ts'
 import { createTokenizer } from '../../src/tokenizers/tokenizer.ts'
-import { optLike, t5Like } from './models.ts'
+import { bertVocab, optLike, t5Like } from './models.ts'
 
 const opt = createTokenizer(optLike, {})
 const t5 = createTokenizer(t5Like, { eos_token: '</s>' })
@@ -58,6 +59,28 @@ test('Unigram: trailing </s>, the best sum of scores, unknown characters', () =>
 test('Unigram: decoding puts the spaces back', () => {
   assert.equal(t5.decode([7, 4, 5, 1]), 'two cats</s>')
   assert.equal(t5.decode([0, 7, 4, 5, 1, 0], { skipSpecialTokens: true }), 'two cats')
+})
+
+test('a length limit cuts the text and keeps the special tokens around it', () => {
+  const bert = createTokenizer(bertTokenizer(bertVocab.join('\n'), {}), {})
+  // [CLS] a cat dog a [SEP]: [CLS] is 2, [SEP] 3.
+  const whole = bert.encode('a cat dog a')
+  assert.deepEqual(whole, [2, 5, 6, 8, 5, 3])
+  for (const maxLength of [6, 7, 512]) assert.deepEqual(bert.encode('a cat dog a', { maxLength }), whole)
+  assert.deepEqual(bert.encode('a cat dog a', { maxLength: 5 }), [2, 5, 6, 8, 3])
+  assert.deepEqual(bert.encode('a cat dog a', { maxLength: 2 }), [2, 3])
+  assert.deepEqual(opt.encode('cat cat dog', { maxLength: 2 }), [2, 261])
+  assert.deepEqual(t5.encode('two cat', { maxLength: 2 }), [7, 1])
+  for (const maxLength of [1, 0, -1, Number.NaN])
+    assert.throws(() => bert.encode('a', { maxLength }), {
+      constructor: ConfigError,
+      message: `maxLength: expected at least 2, which the special tokens need, found ${maxLength}`,
+    })
+})
+
+test('ids of single tokens', () => {
+  assert.deepEqual([opt.tokenId('</s>'), opt.tokenId('<image>'), opt.tokenId('Ġcat')], [2, 270, 262])
+  assert.deepEqual([opt.tokenId(' cat'), t5.tokenId('[CLS]')], [undefined, undefined])
 })
 
 test('what is no tokenizer is named', () => {
