@@ -22,6 +22,13 @@ export function bytes(value: number): string {
   return `${(value / 1000 ** power).toFixed(1)} ${units[power - 1]}`
 }
 
+/** `45 s`, `12 min`, `3 h 20 min` */
+export function duration(seconds: number): string {
+  if (seconds < 90) return `${Math.ceil(seconds)} s`
+  const minutes = Math.round(seconds / 60)
+  return minutes < 90 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`
+}
+
 /** `(32, 768)` */
 export function shapeText(shape: readonly number[]): string {
   return `(${shape.join(', ')})`

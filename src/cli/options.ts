@@ -29,13 +29,7 @@ export function addCommonOptions(command: Command, defaults: GenerationOptions):
   command
     .optionsGroup('Model:')
     .addOption(new Option('--model <name>', 'published name, org/name of the hub, folder or file').env('BLIP2_MODEL'))
-    .option('--revision <revision>', 'branch, tag or commit of the hub (default: main)')
-    .option('--offline', 'use what is in the cache, without any request')
-    .option('--image-size <pixels>', 'side of the images the encoder sees (default: as published)', positiveInteger)
-    .addOption(
-      new Option('--device <device>', 'where to compute').choices(['auto', 'cpu', 'webgpu', 'cuda']).default('auto'),
-    )
-    .option('--threads <n>', `threads of one operator (default: all, ${availableParallelism()})`, positiveInteger)
+  addModelOptions(command)
 
   command.optionsGroup('Decoding:')
   decoding('--beams <n>', `beams of the search; 1 is greedy (default: ${defaults.numBeams})`)
@@ -52,6 +46,19 @@ export function addCommonOptions(command: Command, defaults: GenerationOptions):
   decoding('--top-k <k>', 'sampling: from so many likeliest tokens')
   decoding('--temperature <t>', 'sampling: below 1 more likely tokens, above 1 more varied ones')
   return decoding('--seed <s>', 'sampling: the same seed gives the same result').optionsGroup('Options:')
+}
+
+/** How the model is found and run, whatever says which it is. */
+export function addModelOptions(command: Command): Command {
+  return command
+    .optionsGroup('Model:')
+    .option('--revision <revision>', 'branch, tag or commit of the hub (default: main)')
+    .option('--offline', 'use what is in the cache, without any request')
+    .option('--image-size <pixels>', 'side of the images the encoder sees (default: as published)', positiveInteger)
+    .addOption(
+      new Option('--device <device>', 'where to compute').choices(['auto', 'cpu', 'webgpu', 'cuda']).default('auto'),
+    )
+    .option('--threads <n>', `threads of one operator (default: all, ${availableParallelism()})`, positiveInteger)
 }
 
 /** A whole number from 1 on. */

@@ -2,13 +2,13 @@
 import { clearLine, cursorTo } from 'node:readline'
 import type { WriteStream } from 'node:tty'
 import { SingleBar } from 'cli-progress'
-import { bytes } from './format.ts'
+import { bytes, duration } from './format.ts'
 
 export interface Progress {
   /** A step that has begun, e.g. `loading blip2-opt-2.7b`; on terminals only, gone when anything else is written. */
   status(text: string): void
-  /** How far a long step is. */
-  progress(step: string, done: number, total: number): void
+  /** How far a long step is, in bytes or whatever `shown` writes. */
+  progress(step: string, done: number, total: number, shown?: (value: number) => string): void
   /** Takes status and bar off the terminal. */
   clear(): void
 }
@@ -34,7 +34,8 @@ function onTerminal(stream: WriteStream): Progress {
       clear()
       stream.write(text.slice(0, stream.columns - 1))
     },
-    progress(step, done, total) {
+    progress(step, done, total, text = bytes) {
+      const values = { done: text(done), all: text(total) }
       if (shown?.step !== step) {
         clear()
         const bar = new SingleBar({
@@ -49,24 +50,29 @@ function onTerminal(stream: WriteStream): Progress {
           etaBuffer: 100,
           gracefulExit: false, // Ctrl-C is the program's matter, which calls clear
         })
-        bar.start(total, done, { done: bytes(done), all: bytes(total) })
+        bar.start(total, done, values)
         shown = { step, bar }
       }
-      shown.bar.update(done, { done: bytes(done), all: bytes(total) })
+      shown.bar.update(done, values)
     },
   }
 }
 
 function inLines(stream: WriteStream): Progress {
-  let last = { step: '', at: 0 }
+  let first = { step: '', at: 0, done: 0 }
+  let last = 0
   return {
     clear() {},
     status() {},
-    progress(step, done, total) {
-      const due = last.step !== step || performance.now() - last.at >= interval
-      if (!due) return
-      last = { step, at: performance.now() }
-      stream.write(`${step}: ${bytes(done)} of ${bytes(total)}\n`)
+    progress(step, done, total, text = bytes) {
+      const now = performance.now()
+      const begins = first.step !== step
+      if (!begins && now - last < interval) return
+      if (begins) first = { step, at: now, done }
+      last = now
+      const rate = (done - first.done) / (now - first.at)
+      const left = rate > 0 ? `, ${duration((total - done) / rate / 1000)} left` : ''
+      stream.write(`${step}: ${text(done)} of ${text(total)}${left}\n`)
     },
   }
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { bytes, roughly, table } from '../../src/cli/format.ts'
+import { bytes, duration, roughly, table } from '../../src/cli/format.ts'
 import { createProgress } from '../../src/cli/progress.ts'
 
 /** Collects what is written. */
@@ -24,8 +24,8 @@ test('without a terminal: a line at the beginning of a step, then one every ten 
   progress.clear()
   assert.deepEqual(written, [
     'download: 0 B of 25.0 GB\n',
-    'download: 10.0 GB of 25.0 GB\n',
-    'download: 20.0 GB of 25.0 GB\n',
+    'download: 10.0 GB of 25.0 GB, 15 s left\n',
+    'download: 20.0 GB of 25.0 GB, 5 s left\n',
     'widen: 0 B of 1.0 GB\n',
   ])
 })
@@ -44,6 +44,7 @@ test('numbers for people', () => {
     '419.5 kB',
     '15.0 GB',
   ])
+  assert.deepEqual([0.2, 89, 91, 5399, 12_030].map(duration), ['1 s', '89 s', '2 min', '90 min', '3 h 21 min'])
   assert.deepEqual([99_536, 98_765_432, 3_745_216_384].map(roughly), ['99,536', '98.8 million', '3.75 billion'])
   assert.equal(
     table(
