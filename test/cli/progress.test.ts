@@ -44,7 +44,7 @@ test('numbers for people', () => {
     '419.5 kB',
     '15.0 GB',
   ])
-  assert.deepEqual([0.2, 89, 91, 5399, 12_030].map(duration), ['1 s', '89 s', '2 min', '90 min', '3 h 21 min'])
+  assert.deepEqual([0.2, 89, 91, 5340, 12_030].map(duration), ['1 s', '89 s', '2 min', '89 min', '3 h 21 min'])
   assert.deepEqual([99_536, 98_765_432, 3_745_216_384].map(roughly), ['99,536', '98.8 million', '3.75 billion'])
   assert.equal(
     table(
