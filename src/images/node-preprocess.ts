@@ -4,10 +4,13 @@ import { Worker } from 'node:worker_threads'
 import { DataError, SessionError } from '../errors.ts'
 import type { PreprocessReply, PreprocessRequest } from './node-preprocess-worker.ts'
 import type { RgbImage } from './rgb-image.ts'
+import type { View } from './view.ts'
 
 export interface PreprocessOptions {
   /** An abort rejects at once. The picture at work is finished in the thread and thrown away, the others are not begun. */
   readonly signal?: AbortSignal
+  /** What is shown of each picture; all of it when absent. */
+  readonly views?: readonly View[]
 }
 
 export interface Preprocessor {
@@ -77,12 +80,13 @@ export function createPreprocessor(): Preprocessor {
   async function ask(
     { width, height, data }: RgbImage,
     size: number,
+    view: View | undefined,
     signal: AbortSignal | undefined,
   ): Promise<Float32Array> {
     const pixels = await copied(data, signal)
     if (disposed) throw new SessionError('the preprocessor was disposed of; create another one')
     const id = requests++
-    const request: PreprocessRequest = { id, image: { width, height, data: pixels }, size }
+    const request: PreprocessRequest = { id, image: { width, height, data: pixels }, size, view }
     return new Promise((resolve, reject) => {
       const abort = () => settle(id)?.reject(signal?.reason)
       signal?.addEventListener('abort', abort)
@@ -94,10 +98,11 @@ export function createPreprocessor(): Preprocessor {
   }
 
   return {
-    async pixelValues(images, size, { signal } = {}) {
+    async pixelValues(images, size, { signal, views } = {}) {
       const values = new Float32Array(images.length * 3 * size * size)
       // One at a time: a batch has one copy of one picture in memory, and an abort leaves the others alone.
-      for (const [i, image] of images.entries()) values.set(await ask(image, size, signal), i * 3 * size * size)
+      for (const [i, image] of images.entries())
+        values.set(await ask(image, size, views?.[i], signal), i * 3 * size * size)
       return values
     },
     async dispose() {

@@ -4,6 +4,7 @@
  */
 import { resizeBicubic } from './resize.ts'
 import type { RgbImage } from './rgb-image.ts'
+import { cropped, type View } from './view.ts'
 
 /** Mean and standard deviation of red, green, blue over CLIP's training images, in units of 1. */
 const clipMean = [0.48145466, 0.4578275, 0.40821073] as const
@@ -16,11 +17,15 @@ const normalised = clipMean.map((mean, channel) =>
   ),
 )
 
-/** pixel_values (batch, 3, size, size) of `images`, in their order. size: pixels, from the checkpoint's config. */
-export function pixelValues(images: readonly RgbImage[], size: number): Float32Array {
+/**
+ * pixel_values (batch, 3, size, size) of `images`, in their order. size: pixels, from the checkpoint's config. `views`: what is shown of
+ * each; all of it when absent.
+ */
+export function pixelValues(images: readonly RgbImage[], size: number, views?: readonly View[]): Float32Array {
   const values = new Float32Array(images.length * 3 * size * size)
   images.forEach((image, index) => {
-    writeNormalised(values.subarray(index * 3 * size * size), resizeBicubic(image, size, size).data)
+    const shown = views ? cropped(image, views[index]!) : image
+    writeNormalised(values.subarray(index * 3 * size * size), resizeBicubic(shown, size, size).data)
   })
   return values
 }

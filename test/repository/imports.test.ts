@@ -15,10 +15,11 @@ const allowed: Record<string, readonly string[]> = {
   metrics: [],
   images: [],
   tokenizers: [],
+  data: ['images'],
   runtime: ['graph'],
   generation: [],
   tasks: ['graph', 'models', 'nn', 'checkpoints', 'runtime', 'images', 'tokenizers', 'generation'],
-  evaluation: ['models', 'checkpoints', 'images', 'generation', 'metrics', 'tasks'],
+  evaluation: ['models', 'checkpoints', 'images', 'tokenizers', 'generation', 'metrics', 'tasks'],
   cli: [
     'graph',
     'models',
