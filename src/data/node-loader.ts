@@ -88,7 +88,7 @@ async function makeBatch(
   stream: AsyncGenerator<Drawn>,
   preprocessor: Preprocessor,
   options: LoaderOptions,
-  countBad: (sample: Sample, error: DataError) => void,
+  countBad: (drawn: Drawn, error: DataError) => void,
 ): Promise<Batch> {
   const { batchSize, imageSize } = options
   const items: Item[] = []
@@ -99,12 +99,13 @@ async function makeBatch(
     const drawn: Drawn[] = []
     while (drawn.length < batchSize - items.length) drawn.push((await stream.next()).value as Drawn)
     const read = await Promise.all(drawn.map((one) => readItem(one, preprocessor, options)))
-    for (const [i, { sample, number, pass: passOf }] of drawn.entries()) {
+    for (const [i, one] of drawn.entries()) {
+      const { sample, number } = one
       const result = read[i] as Read
       next = number + 1
-      pass = Math.min(pass, passOf)
+      pass = Math.min(pass, one.pass)
       if (result instanceof DataError) {
-        countBad(sample, result)
+        countBad(one, result)
         continue
       }
       if (result) withPixels.push(items.length)
@@ -145,14 +146,14 @@ function drawText({ texts }: Sample, seed: number, number: number): string {
   return texts.length === 1 ? only : (texts[Math.floor(randomFor(`${seed}:text:${number}`)() * texts.length)] as string)
 }
 
-function badCounter({ onBad, from }: LoaderOptions) {
+function badCounter({ onBad }: LoaderOptions) {
   let count = 0
   let first: DataError | undefined
-  return (sample: Sample, error: DataError, seen = from): void => {
+  return ({ sample, number }: Drawn, error: DataError): void => {
     count++
     first ??= error
     onBad?.(sample, error)
-    if (count > fewBad + seen / 100) {
+    if (count > fewBad + number / 100) {
       throw new DataError(`${count} images cannot be read, the first: ${first.message}`, { cause: first })
     }
   }
