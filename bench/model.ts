@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs'
 import { decodeImage } from '../src/images/node.ts'
 import { pixelValues } from '../src/images/preprocess.ts'
 import { createDecoder } from '../src/tasks/decoder.ts'
-import type { EncodedImage } from '../src/tasks/image.ts'
+import type { GenerationImage } from '../src/tasks/image.ts'
 import { memoryBandwidth } from './bandwidth.ts'
 import { best, image, openModel, say } from './open.ts'
 
@@ -59,16 +59,16 @@ const figures: Record<string, () => Promise<void>> = {
   async caption() {
     const options = { numBeams: 5, maxNewTokens: 13, minNewTokens: 13 }
     const ms: number[] = []
-    let encoded: EncodedImage | undefined
+    let encoded: GenerationImage | undefined
     for (let run = 0; run < 3; run++) {
       const start = performance.now()
       const pixels = pixelValues([await decodeImage(image)], size)
-      encoded = (await engine.encode(pixels, 1))[0] as EncodedImage
+      encoded = (await engine.encode(pixels, 1))[0] as GenerationImage
       await engine.generate([{ image: encoded, prompt }], options)
       ms.push(performance.now() - start)
     }
     say('caption, beam 5, 13 new tokens, fp32', { first: ms[0], ms: Math.min(...ms) })
-    const again = { image: encoded as EncodedImage, prompt: [...prompt, 103, 104] }
+    const again = { image: encoded as GenerationImage, prompt: [...prompt, 103, 104] }
     say('second question, beam 5, 13 new tokens, fp32', { ms: await best(1, () => engine.generate([again], options)) })
     say('memory', { ...memory(), weightsGb: checkpoint.files.reduce((sum, file) => sum + file.size, 0) / 1e9 })
   },

@@ -17,13 +17,19 @@ import { t5CrossKeyValues, t5Decoder, t5Embedding, t5Encoder, t5Head } from './t
 /** Graph output name → value. */
 export type Graph = Readonly<Record<string, Value>>
 
-/** pixel_values (batch, 3, image_size, image_size) → query_embeds (queries, batch, language model's hidden size). */
+/**
+ * pixel_values (batch, 3, image_size, image_size) → query_output (queries, batch, Q-Former's hidden_size); query_embeds (queries, batch,
+ * language model's hidden size).
+ */
 export function imageGraph(p: Params, config: Blip2Config): Graph {
   const { num_channels, image_size } = config.vision_config
   const pixelValues = input('pixel_values', 'float32', ['batch', num_channels, image_size, image_size])
   const image = imageEncoder(p, config.vision_config, pixelValues)
   const queries = label(qformerOutput(p, config, image), 'qformer.last_hidden_state')
-  return { query_embeds: linear(p.at('language_projection'), queries, languageSize(config)) }
+  return {
+    query_output: queries,
+    query_embeds: linear(p.at('language_projection'), queries, languageSize(config)),
+  }
 }
 
 function qformerOutput(p: Params, config: Blip2Config, image: Value): Value {

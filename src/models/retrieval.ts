@@ -40,12 +40,16 @@ export function imageFeaturesGraph(p: Params, config: RetrievalConfig): Graph {
   return { image_embeds: image, query_output: queries, image_feats: imageFeatures(p, config, queries) }
 }
 
-/** input_ids (tokens, batch), positions (tokens, 1), mask → text_output (tokens, batch, hidden_size); text_feat (batch, image_text_hidden_size) of length 1. */
+/**
+ * input_ids (tokens, batch), positions (tokens, 1), mask → text_output (tokens, batch, hidden_size); text_feats (tokens, batch,
+ * image_text_hidden_size), each of length 1; text_feat (batch, image_text_hidden_size), those of the first token, which are compared.
+ */
 export function textFeaturesGraph(p: Params, config: RetrievalConfig): Graph {
   const embeds = textEmbedding(p, config)
   const mask = input('mask', 'float32', ['batch', 1, 1, 'tokens'])
   const text = label(qformerText(p.at('qformer'), config.qformer_config, { embeds, mask }), 'text_output')
-  return { text_output: text, text_feat: textFeatures(p, config, text) }
+  const features = textFeatures(p, config, text)
+  return { text_output: text, text_feats: features, text_feat: firstToken(features) }
 }
 
 /**
@@ -115,10 +119,14 @@ export function imageFeatures(p: Params, config: RetrievalConfig, queries: Value
   return label(normalised(linear(p.at('vision_projection'), queries, config.image_text_hidden_size)), 'image_feats')
 }
 
-/** The text's first token, [CLS], in the space of comparison: (batch, image_text_hidden_size). */
+/** A text's output (tokens, batch, hidden_size) in the space of comparison. */
 export function textFeatures(p: Params, config: RetrievalConfig, text: Value): Value {
-  const first = reshape(slice(text, 0, 0, 1), [-1, config.qformer_config.hidden_size])
-  return label(normalised(linear(p.at('text_projection'), first, config.image_text_hidden_size)), 'text_feat')
+  return label(normalised(linear(p.at('text_projection'), text, config.image_text_hidden_size)), 'text_feats')
+}
+
+/** (tokens, batch, size) → (batch, size): that of [CLS]. */
+export function firstToken(x: Value): Value {
+  return reshape(slice(x, 0, 0, 1), [-1, x.shape.at(-1) as number])
 }
 
 /** Cosines of every query with every text. image (images, queries, size), text (texts, size) → (images, queries, texts). */

@@ -7,20 +7,20 @@ import type { GeneratedSequence, StreamedToken } from '../generation/sequence.ts
 import type { Blip2Config } from '../models/config.ts'
 import type { Cache, Tensor } from '../runtime/device.ts'
 import { createDecoder } from './decoder.ts'
-import { EncodedImage } from './image.ts'
-import { float32, splitItems } from './layout.ts'
+import { GenerationImage } from './image.ts'
+import { asMatrix, float32, splitItems } from './layout.ts'
 import { createLock } from './lock.ts'
 import type { Sessions } from './sessions.ts'
 
 /** An image and the token ids of the prompt that follows it. */
 export interface Prompted {
-  readonly image: EncodedImage
+  readonly image: GenerationImage
   readonly prompt: readonly number[]
 }
 
 export interface Engine {
   /** Normalised pixels (batch, 3, size, size) → one encoded image per batch item. */
-  encode(pixels: Float32Array, batch: number, signal?: AbortSignal): Promise<EncodedImage[]>
+  encode(pixels: Float32Array, batch: number, signal?: AbortSignal): Promise<GenerationImage[]>
   /** Sequences per item, best first. */
   generate(items: readonly Prompted[], options: GenerationOptions, signal?: AbortSignal): Promise<GeneratedSequence[][]>
   /** The tokens of one item as they come. */
@@ -37,7 +37,7 @@ export function createEngine(sessions: Sessions): Engine {
   const ids = tokenIds(config)
   const acquire = createLock()
   /** Keys and values of the last batch; `image` when they begin with the queries of a single image. */
-  let kept: { readonly cache: Cache; image?: EncodedImage } | undefined
+  let kept: { readonly cache: Cache; image?: GenerationImage } | undefined
 
   /** A decoder over the items. A further prompt about the image of the last one continues behind its cached queries. */
   async function openDecoder(items: readonly Prompted[]): Promise<Decoder> {
@@ -69,8 +69,11 @@ export function createEngine(sessions: Sessions): Engine {
         signal?.throwIfAborted()
         const size = config.vision_config.image_size
         const session = await sessions.image()
-        const outputs = await session.run({ pixel_values: float32(pixels, [batch, 3, size, size]) })
-        return splitItems(outputs.query_embeds as Tensor).map((tensor) => new EncodedImage(tensor))
+        const { query_output, query_embeds } = await session.run({
+          pixel_values: float32(pixels, [batch, 3, size, size]),
+        })
+        const queries = splitItems(query_output as Tensor).map(asMatrix)
+        return splitItems(query_embeds as Tensor).map((one, i) => new GenerationImage(queries[i] as Tensor, one))
       } finally {
         release()
       }

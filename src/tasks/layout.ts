@@ -64,3 +64,21 @@ export function splitItems(tensor: Tensor): Tensor[] {
     return float32(out, [rows, 1, size])
   })
 }
+
+/** A single item (n, 1, size) as (n, size). */
+export function asMatrix({ shape, data }: Tensor): Tensor {
+  const [rows, , size] = shape as [number, number, number]
+  return float32(data as Float32Array, [rows, size])
+}
+
+/** The first rows of (n, size). */
+export function firstRowsOf({ shape, data }: Tensor, rows: number): Tensor {
+  const size = shape[1] as number
+  return float32((data as Float32Array).slice(0, rows * size), [rows, size])
+}
+
+/** The rows of (n, size), as views. */
+export function rowsOf({ shape, data }: Tensor): Float32Array[] {
+  const [rows, size] = shape as [number, number]
+  return Array.from({ length: rows }, (_, row) => (data as Float32Array).subarray(row * size, (row + 1) * size))
+}

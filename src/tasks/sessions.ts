@@ -2,8 +2,11 @@
 import { toOnnx } from '../graph/index.ts'
 import { type Graph, imageGraph, promptGraph, stepGraph, tiedNames } from '../models/blip2.ts'
 import type { Blip2Config } from '../models/config.ts'
+import { isBuffer } from '../models/names/names.ts'
 import { FEW_ROWS, type StoredTensor, storedParams } from '../nn/index.ts'
 import type { CacheShapes, Device, Session } from '../runtime/device.ts'
+
+export { isBuffer }
 
 export interface Sessions {
   readonly device: Device
@@ -36,16 +39,7 @@ export function createSessions(
   }
   check()
 
-  const sessions = new Map<string, Promise<Session>>()
-  const session = (name: string, graph: Graph, sizes: Record<string, number>): Promise<Session> => {
-    const known = sessions.get(name)
-    if (known) return known
-    const { bytes, weightsFolder } = toOnnx(graph, { purpose: 'inference', sizes })
-    const made = device.createSession(bytes, { name, ...(weightsFolder !== undefined && { weightsFolder }) })
-    sessions.set(name, made)
-    made.catch(() => sessions.delete(name))
-    return made
-  }
+  const session = lazySessions(device)
   return {
     device,
     config,
@@ -62,8 +56,24 @@ export function createSessions(
   }
 }
 
+/** Makes sessions when they are first asked for by name, for the expected `sizes` of named dimensions, and keeps them. */
+export function lazySessions(
+  device: Device,
+): (name: string, graph: Graph, sizes: Readonly<Record<string, number>>) => Promise<Session> {
+  const sessions = new Map<string, Promise<Session>>()
+  return (name, graph, sizes) => {
+    const known = sessions.get(name)
+    if (known) return known
+    const { bytes, weightsFolder } = toOnnx(graph, { purpose: 'inference', sizes })
+    const made = device.createSession(bytes, { name, ...(weightsFolder !== undefined && { weightsFolder }) })
+    sessions.set(name, made)
+    made.catch(() => sessions.delete(name))
+    return made
+  }
+}
+
 /** The shape of one row of everything that the graphs put into a cache. */
-function cacheShapes(graphs: readonly Graph[], items: number): CacheShapes {
+export function cacheShapes(graphs: readonly Graph[], items: number): CacheShapes {
   const shapes: Record<string, number[]> = {}
   for (const [name, value] of graphs.flatMap((graph) => Object.entries(graph))) {
     if (!name.startsWith('present.')) continue
@@ -73,12 +83,7 @@ function cacheShapes(graphs: readonly Graph[], items: number): CacheShapes {
 }
 
 /** The sizes between which another form of a linear layer is faster (`affine`): a graph is written for each class that occurs. */
-function rowClass(rows: number): { name: string; size: number } {
+export function rowClass(rows: number): { name: string; size: number } {
   if (rows <= 1) return { name: 'one row', size: 1 }
   return rows <= FEW_ROWS ? { name: 'few rows', size: FEW_ROWS } : { name: 'many rows', size: FEW_ROWS + 1 }
-}
-
-/** Position numbers, which old checkpoints store beside the weights. */
-export function isBuffer(name: string): boolean {
-  return name.endsWith('position_ids')
 }
