@@ -6,7 +6,18 @@
  */
 import type { Dim, Value } from '../graph/index.ts'
 import { attention, embedding, emptyCache, type KeyValueCache, layerNorm, linear, type Params } from '../nn/index.ts'
-import { add, concat, gather, gelu, repeatAxis, reshape, reshapeLike, split, transpose } from '../ops/index.ts'
+import {
+  add,
+  concat,
+  gather,
+  gelu,
+  repeatAxis,
+  reshape,
+  reshapeLike,
+  split,
+  takeItems,
+  transpose,
+} from '../ops/index.ts'
 import type { QFormerConfig } from './config.ts'
 
 /** Hidden states, each (tokens, batch, hidden_size). */
@@ -23,6 +34,45 @@ export interface TextInputs {
   readonly mask: Value
 }
 
+/** A batch of images as the layers that attend to them see it. */
+export interface SeenImages {
+  /** x (rows, 1, size) → (rows, batch, size): the same for each image. */
+  repeat(x: Value): Value
+  /** The keys and values of the attention at `p`, (patches, batch, hidden_size). */
+  keyValue(p: Params, config: QFormerConfig): KeyValue
+}
+
+interface KeyValue {
+  readonly k: Value
+  readonly v: Value
+}
+
+/** images (patches, batch, encoder_hidden_size). For several passes over them: keys and values, and so their gradients, are made once. */
+export function seenImages(images: Value): SeenImages {
+  const made = new Map<string, KeyValue>()
+  return {
+    repeat: (x) => repeatAxis(x, 1, images, 1),
+    keyValue(p, { hidden_size }) {
+      const known = made.get(p.path)
+      if (known) return known
+      const pair = { k: linear(p.at('key'), images, hidden_size), v: linear(p.at('value'), images, hidden_size) }
+      made.set(p.path, pair)
+      return pair
+    },
+  }
+}
+
+/** Some of these images: `items` (count) int64 are their indices, in any order and any number of times. */
+export function seenItems(images: SeenImages, items: Value): SeenImages {
+  return {
+    repeat: (x) => repeatAxis(x, 1, items, 0),
+    keyValue(p, config) {
+      const { k, v } = images.keyValue(p, config)
+      return { k: takeItems(k, items), v: takeItems(v, items) }
+    },
+  }
+}
+
 /**
  * The queries alone. queryTokens (1, queries, hidden_size), image (patches, batch, encoder_hidden_size) → (queries, batch, hidden_size).
  * Their keys and values go to the cache, for a text that is to be generated.
@@ -31,11 +81,12 @@ export function qformer(
   p: Params,
   config: QFormerConfig,
   queryTokens: Value,
-  image: Value,
+  image: Value | SeenImages,
   cache: KeyValueCache = emptyCache(),
 ): Value {
-  const queries = repeatAxis(transpose(queryTokens, [1, 0, 2]), 1, image, 1)
-  return layers(p, config, queries, { queries: queryTokens.shape[1] as number, text: 0, image, cache })
+  const images = 'repeat' in image ? image : seenImages(image)
+  const embeds = images.repeat(transpose(queryTokens, [1, 0, 2]))
+  return layers(p, config, embeds, { queries: queryTokens.shape[1] as number, text: 0, images, cache })[0] as Value
 }
 
 /** A text alone, or behind what the cache holds. → (tokens, batch, hidden_size) */
@@ -45,7 +96,7 @@ export function qformerText(
   { embeds, mask }: TextInputs,
   cache: KeyValueCache = emptyCache(),
 ): Value {
-  return layers(p, config, embeds, { queries: 0, text: embeds.shape[0] as Dim, mask, cache })
+  return layers(p, config, embeds, { queries: 0, text: embeds.shape[0] as Dim, mask, cache })[0] as Value
 }
 
 /**
@@ -56,15 +107,18 @@ export function qformerWithText(
   p: Params,
   config: QFormerConfig,
   queryTokens: Value,
-  image: Value,
+  image: Value | SeenImages,
   { embeds, mask }: TextInputs,
 ): QueriesAndText {
-  const queries = queryTokens.shape[1] as number
   const rows = concat([repeatAxis(transpose(queryTokens, [1, 0, 2]), 1, embeds, 1), embeds], 0)
-  const tokens = embeds.shape[0] as Dim
-  const x = layers(p, config, rows, { queries, text: tokens, image, mask, cache: emptyCache() })
-  const [ofQueries, ofText] = split(x, [queries, tokens], 0) as [Value, Value]
-  return { queries: ofQueries, text: ofText }
+  const [queries, text] = layers(p, config, rows, {
+    queries: queryTokens.shape[1] as number,
+    text: embeds.shape[0] as Dim,
+    images: 'repeat' in image ? image : seenImages(image),
+    mask,
+    cache: emptyCache(),
+  }) as [Value, Value]
+  return { queries, text }
 }
 
 /** ids, positions (tokens, batch) int64, positions from 0 (a batch of 1 serves all) → (tokens, batch, hidden_size). Not normalised yet. */
@@ -79,32 +133,34 @@ export function qformerEmbedding(p: Params, config: QFormerConfig, ids: Value, p
 interface Rows {
   readonly queries: number
   readonly text: Dim
-  readonly image?: Value
+  readonly images?: SeenImages
   readonly mask?: Value
   readonly cache: KeyValueCache
 }
 
-function layers(p: Params, config: QFormerConfig, embeds: Value, rows: Rows): Value {
-  let x = layerNorm(p.at('layernorm'), embeds, config.layer_norm_eps)
+/** The queries' rows, the text's, or both, apart from each other: often only one of them is used. */
+function layers(p: Params, config: QFormerConfig, embeds: Value, rows: Rows): Value[] {
+  let parts = [layerNorm(p.at('layernorm'), embeds, config.layer_norm_eps)]
   for (let i = 0; i < config.num_hidden_layers; i++) {
+    const x = parts.length === 1 ? (parts[0] as Value) : concat(parts, 0)
     const seesImage = i % config.cross_attention_frequency === 0
-    x = qformerLayer(p.at('encoder.layer').at(i), config, x, rows, seesImage ? rows.image : undefined)
+    parts = qformerLayer(p.at('encoder.layer').at(i), config, x, rows, seesImage ? rows.images : undefined)
   }
-  return x
+  return parts
 }
 
 /** Post-norm block. */
-function qformerLayer(p: Params, config: QFormerConfig, x: Value, rows: Rows, image: Value | undefined): Value {
+function qformerLayer(p: Params, config: QFormerConfig, x: Value, rows: Rows, images: SeenImages | undefined): Value[] {
   const attended = selfAttention(p.at('attention'), config, x, rows)
   const ofQueries = (y: Value) => {
-    const seen = image ? crossAttention(p.at('crossattention'), config, y, image) : y
+    const seen = images ? crossAttention(p.at('crossattention'), config, y, images) : y
     return feedForward(p.at('intermediate_query'), p.at('output_query'), config, seen)
   }
   const ofText = (y: Value) => feedForward(p.at('intermediate'), p.at('output'), config, y)
-  if (rows.text === 0) return p.label(ofQueries(attended))
-  if (rows.queries === 0) return p.label(ofText(attended))
+  if (rows.text === 0) return [ofQueries(attended)]
+  if (rows.queries === 0) return [ofText(attended)]
   const [queries, text] = split(attended, [rows.queries, rows.text], 0) as [Value, Value]
-  return p.label(concat([ofQueries(queries), ofText(text)], 0))
+  return [ofQueries(queries), ofText(text)]
 }
 
 /** All rows, and those of the cache, among each other. */
@@ -119,14 +175,13 @@ function selfAttention(p: Params, config: QFormerConfig, x: Value, { mask, cache
 }
 
 /** The queries of each batch item to its image, or of all items to the one image. */
-function crossAttention(p: Params, config: QFormerConfig, x: Value, image: Value): Value {
+function crossAttention(p: Params, config: QFormerConfig, x: Value, images: SeenImages): Value {
   const inner = p.at('attention')
   const size = config.hidden_size
   const q = linear(inner.at('query'), x, size)
-  const k = linear(inner.at('key'), image, size)
-  const v = linear(inner.at('value'), image, size)
+  const { k, v } = images.keyValue(inner, config)
   const heads = config.num_attention_heads
-  const shared = image.shape[1] === 1 && x.shape[1] !== 1
+  const shared = k.shape[1] === 1 && x.shape[1] !== 1
   const seen = shared
     ? reshapeLike(attention(reshape(q, [-1, 1, size]), k, v, { heads }), q) // the items' queries, one behind the other
     : attention(q, k, v, { heads })

@@ -109,6 +109,21 @@ export function equal(a: Value, b: Value): Value {
   })
 }
 
+/** a where the condition holds, else b. da = dy where it holds, db = dy where it does not. */
+export function where(condition: Value, a: Value, b: Value): Value {
+  if (condition.dtype !== 'bool') throw shapeError('Where', [condition, a, b], 'the condition must be bool')
+  const between = { ...a, shape: broadcastShapes('Where', a, b) }
+  return node('Where', [condition, a, b], {
+    shape: broadcastShapes('Where', { ...condition, dtype: a.dtype }, between),
+    dtype: a.dtype,
+    gradient: (dy) => [
+      undefined,
+      unbroadcast(where(condition, dy!, scalar(0)), a.shape),
+      unbroadcast(where(condition, scalar(0), dy!), b.shape),
+    ],
+  })
+}
+
 /** x limited to [low, high], two numbers of shape (). For whole numbers (positions), which have no gradient. */
 export function clip(x: Value, low: Value, high: Value): Value {
   for (const limit of [low, high]) {

@@ -1,7 +1,8 @@
-import { int, node, shapeError, text, type Value } from '../graph/index.ts'
+import { type Dim, int, node, shapeError, text, type Value } from '../graph/index.ts'
 import { cast } from './cast.ts'
 import { equal } from './elementwise.ts'
-import { expandLike, reshape, zerosLike } from './shape.ts'
+import { matmul } from './matmul.ts'
+import { expandLike, indicesAlong, reshape, swapLast, zerosLike } from './shape.ts'
 
 /** Rows of `table` along axis 0. table (n, …), indices (…i) int64 → (…i, …). dtable = dy added up per row. */
 export function gather(table: Value, indices: Value): Value {
@@ -29,6 +30,45 @@ function scatterAdd(table: Value, indices: Value, dy: Value): Value {
     shape: table.shape,
     attributes: { axis: int(0), reduction: text('add') },
     gradient: (d) => [undefined, undefined, gather(d!, places)],
+  })
+}
+
+/** One number of each row, y[…] = x[…, indices[…]]. x (…, n), indices (…) int64 → (…). dx = dy at the indices, 0 elsewhere. */
+export function pick(x: Value, indices: Value): Value {
+  if (x.shape.length === 0 || x.shape.slice(0, -1).join() !== indices.shape.join()) {
+    throw shapeError('GatherElements', [x, indices], 'expected (…, n) and (…)')
+  }
+  const places = reshape(indices, [...indices.shape, 1])
+  const picked = node('GatherElements', [x, places], {
+    shape: places.shape,
+    attributes: { axis: int(-1) },
+    gradient: (dy) => [scatterOne(x, places, dy!), undefined],
+  })
+  return reshape(picked, indices.shape)
+}
+
+/** Zeros of x's shape but for one number of dy in each row. */
+function scatterOne(x: Value, places: Value, dy: Value): Value {
+  return node('ScatterElements', [zerosLike(x), places, dy], {
+    shape: x.shape,
+    attributes: { axis: int(-1) },
+    gradient: (d) => [undefined, undefined, reshape(pick(d!, reshape(places, x.shape.slice(0, -1))), places.shape)],
+  })
+}
+
+/**
+ * Items of a batch, in any order and any number of times. x (rows, batch, size), items (count) int64 → (rows, count, size).
+ * dx = hitsᵀ·dy, where hits (count, batch) is 1 for each item that was taken: all threads share a product, one scatters.
+ */
+export function takeItems(x: Value, items: Value): Value {
+  if (x.shape.length !== 3 || items.shape.length !== 1) {
+    throw shapeError('Gather', [x, items], 'expected (rows, batch, size) and (count)')
+  }
+  const [rows, , size] = x.shape as [Dim, Dim, Dim]
+  return node('Gather', [x, items], {
+    shape: [rows, items.shape[0] as Dim, size],
+    attributes: { axis: int(1) },
+    gradient: (dy) => [matmul(swapLast(oneHot(items, indicesAlong(x, 1))), dy!), undefined],
   })
 }
 

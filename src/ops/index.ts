@@ -15,14 +15,17 @@ export {
   sigmoid,
   sqrt,
   sub,
+  where,
 } from './elementwise.ts'
-export { gather, oneHot } from './gather.ts'
+export { gather, oneHot, pick, takeItems } from './gather.ts'
 export { fusedMatmul, gemm, matmul } from './matmul.ts'
 export { layerNorm, rmsNorm } from './normalization.ts'
-export { reduceMax, reduceMean, reduceSum, unbroadcast } from './reduce.ts'
+export { argMax, reduceMax, reduceMean, reduceSum, unbroadcast } from './reduce.ts'
 export {
   concat,
+  dropFrontAxes,
   expandLike,
+  indicesAlong,
   repeatAxis,
   reshape,
   reshapeLike,
@@ -33,4 +36,4 @@ export {
   transpose,
   zerosLike,
 } from './shape.ts'
-export { logSoftmax, softmax } from './softmax.ts'
+export { logSoftmax, logSumExp, softmax } from './softmax.ts'

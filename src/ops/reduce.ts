@@ -35,6 +35,17 @@ export function reduceMax(x: Value, axes: readonly number[]): Value {
   return y
 }
 
+/** Index of the (first) maximum of each row of the last axis: x (…, n) → (…) int64. */
+export function argMax(x: Value): Value {
+  if (x.shape.length === 0) throw shapeError('ArgMax', [x], 'there is no last axis')
+  return node('ArgMax', [x], {
+    shape: x.shape.slice(0, -1),
+    dtype: 'int64',
+    attributes: { axis: int(-1), keepdims: int(0) },
+    gradient: 'an index is constant almost everywhere',
+  })
+}
+
 /** Sums y's gradient over the axes that broadcasting stretched, so that it has `shape` again. */
 export function unbroadcast(dy: Value, shape: Shape): Value {
   const extra = dy.shape.length - shape.length

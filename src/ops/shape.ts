@@ -210,6 +210,15 @@ export function sizeOf(x: Value, axis: number): Value {
   return slice(shapeOf(x), 0, axis, axis + 1)
 }
 
+/** 0, 1, 2, … as many as x is long along its axis when the graph runs, int64. */
+export function indicesAlong(x: Value, axis: number): Value {
+  const front = frontAxis('Range', x, axis)
+  return node('Range', [int64s([0], []), reshape(sizeOf(x, front), []), int64s([1], [])], {
+    shape: [x.shape[front] as Dim],
+    gradient: 'indices are whole numbers',
+  })
+}
+
 /** float32 zeros of the shape that x has when the graph runs. */
 export function zerosLike(x: Value): Value {
   return expandLike(scalar(0), x)

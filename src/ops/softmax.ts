@@ -1,4 +1,4 @@
-import { int, node, type Value } from '../graph/index.ts'
+import { int, int64s, node, type Value } from '../graph/index.ts'
 import { exp, mul, sub } from './elementwise.ts'
 import { reduceSum } from './reduce.ts'
 
@@ -20,4 +20,13 @@ export function logSoftmax(x: Value): Value {
     gradient: (dy) => [sub(dy!, mul(exp(y), reduceSum(dy!, [-1])))],
   })
   return y
+}
+
+/** y = ln Σ eˣ over the last axis, which stays as an axis of size 1. dx = dy·softmax(x). */
+export function logSumExp(x: Value): Value {
+  return node('ReduceLogSumExp', [x, int64s([-1])], {
+    shape: [...x.shape.slice(0, -1), 1],
+    attributes: { keepdims: int(1) },
+    gradient: (dy) => [mul(softmax(x), dy!), undefined],
+  })
 }
