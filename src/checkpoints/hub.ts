@@ -1,4 +1,4 @@
-/** What of a repository on the Hugging Face hub is needed to run a model, and what its refusals mean. No network here. */
+/** What of a repository on the Hugging Face hub is needed for a model or a tokenizer, and what its refusals mean. No network here. */
 import { CheckpointError } from '../errors.ts'
 
 /** One file of a repository at one commit. */
@@ -11,16 +11,29 @@ export interface HubFile {
   readonly oid: string
 }
 
-/** Read by the model, the tokenizer and the image processor. */
-const smallFiles =
-  /^(config|preprocessor_config|processor_config|tokenizer|tokenizer_config|special_tokens_map|added_tokens)\.json$/
+const modelSettings = /^(config|preprocessor_config|processor_config)\.json$/
+const tokenizerSettings = /^(tokenizer_config|special_tokens_map|added_tokens)\.json$/
 
-/** The parts of a model in several files, and their index. */
-const shardFiles = /^model(-\d+-of-\d+\.safetensors|\.safetensors\.index\.json)$/
+/** The forms of a vocabulary that can be read. The first one that a repository or a folder has is used. */
+export const vocabularyForms = [['tokenizer.json'], ['vocab.txt'], ['vocab.json', 'merges.txt']] as const
+
+/** The forms of weights, by the file that tells of them; an index comes with its shards. The first one that is there is used. */
+export const weightForms = [
+  { head: 'model.safetensors', files: /^model\.safetensors$/ },
+  { head: 'model.safetensors.index.json', files: /^model(-\d+-of-\d+\.safetensors|\.safetensors\.index\.json)$/ },
+  { head: 'pytorch_model.bin', files: /^pytorch_model\.bin$/ },
+  { head: 'pytorch_model.bin.index.json', files: /^pytorch_model(-\d+-of-\d+\.bin|\.bin\.index\.json)$/ },
+] as const
 
 /** `org/name`, as on the hub. */
 export function isRepositoryName(name: string): boolean {
-  return /^[\w-][\w.-]*\/[\w-][\w.-]*$/.test(name) && !name.includes('..') && !name.includes('--')
+  const parts = name.split('/')
+  return parts.length === 2 && parts.every(isBareName)
+}
+
+/** A name without an organisation, as old repositories have: the hub redirects `bert-base-uncased` to `google-bert/bert-base-uncased`. */
+export function isBareName(name: string): boolean {
+  return /^[\w-][\w.-]*$/.test(name) && !name.includes('..') && !name.includes('--')
 }
 
 /** A full commit hash: content that never changes. */
@@ -29,30 +42,50 @@ export function isCommit(revision: string): boolean {
 }
 
 /**
- * The files to download, the small ones first: whoever has the last of the weights has everything. One model.safetensors is taken
- * before shards, and PyTorch pickles never. Throws if the repository has no safetensors weights.
+ * The files of a model, the small ones first: whoever has the last of the weights has everything. Weights are of one form, safetensors
+ * where there are any. Throws if the repository has no weights.
  */
-export function neededFiles(files: readonly HubFile[], where: string): HubFile[] {
-  const small = files.filter(({ path }) => smallFiles.test(path))
-  const single = files.filter(({ path }) => path === 'model.safetensors')
-  const weights = single.length > 0 ? single : files.filter(({ path }) => shardFiles.test(path))
-  for (const { path, size, oid } of [...small, ...weights])
+export function modelFiles(files: readonly HubFile[], where: string): HubFile[] {
+  const form = weightForms.find(({ head }) => files.some(({ path }) => path === head))
+  if (form === undefined) {
+    const heads = weightForms.map(({ head }) => head).join(', no ')
+    throw new CheckpointError(`${where}: no ${heads}; is this the repository of a model?`)
+  }
+  const weights = files.filter(({ path }) => form.files.test(path))
+  const settings = files.filter(({ path }) => modelSettings.test(path) || tokenizerSettings.test(path))
+  return checked(
+    [...settings, ...vocabulary(files), ...weights].sort((a, b) => Number(isLarge(a)) - Number(isLarge(b))),
+    where,
+  )
+}
+
+/** The files of a tokenizer, the vocabulary last. Throws if the repository has none that can be read. */
+export function tokenizerFiles(files: readonly HubFile[], where: string): HubFile[] {
+  const found = vocabulary(files)
+  if (found.length === 0)
+    throw new CheckpointError(
+      `${where}: no tokenizer.json, no vocab.txt, no vocab.json with merges.txt; is this the repository of a tokenizer?`,
+    )
+  return checked([...files.filter(({ path }) => tokenizerSettings.test(path)), ...found], where)
+}
+
+function vocabulary(files: readonly HubFile[]): HubFile[] {
+  const has = (name: string) => files.some(({ path }) => path === name)
+  const form: readonly string[] = vocabularyForms.find((names) => names.every(has)) ?? []
+  return files.filter(({ path }) => form.includes(path))
+}
+
+function isLarge({ path }: HubFile): boolean {
+  return /\.(safetensors|bin)$/.test(path)
+}
+
+function checked(files: HubFile[], where: string): HubFile[] {
+  for (const { path, size, oid } of files)
     if (!/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(oid) || !Number.isSafeInteger(size) || size < 0)
       throw new CheckpointError(
         `${where}: ${path}: the hub gave size ${size} and content hash "${oid}"; is the endpoint a hub?`,
       )
-  if (weights.length === 0) {
-    const pickled = files.some(({ path }) => path.endsWith('.bin'))
-    const advice = pickled
-      ? 'it has PyTorch .bin files only: choose a revision with safetensors, or convert with save_pretrained(safe_serialization=True)'
-      : 'is this the repository of a model?'
-    throw new CheckpointError(`${where}: no model.safetensors and no model.safetensors.index.json; ${advice}`)
-  }
-  return [...small, ...weights].sort((a, b) => Number(isWeights(a.path)) - Number(isWeights(b.path)))
-}
-
-function isWeights(path: string): boolean {
-  return path.endsWith('.safetensors')
+  return files
 }
 
 /** What the hub's answer means and what to try. `code` is its X-Error-Code header. */

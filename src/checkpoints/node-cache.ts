@@ -11,7 +11,7 @@ import { link, mkdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/pro
 import { dirname, join, relative } from 'node:path'
 import { getRepoFolderName } from '@huggingface/hub'
 import { CheckpointError } from '../errors.ts'
-import { type HubFile, isCommit } from './hub.ts'
+import { type HubFile, isCommit, vocabularyForms, weightForms } from './hub.ts'
 import { parseIndex } from './shards.ts'
 
 /** The folder of one repository in a cache. */
@@ -65,15 +65,30 @@ export async function linkIntoSnapshot(folder: string, commit: string, file: Hub
 }
 
 /** What a snapshot lacks to be run: nothing, or the names of the files. The tokenizer comes before the weights, so it is not asked for. */
-export async function missingFiles(snapshot: string): Promise<string[]> {
-  const has = async (name: string) => (await sizeOf(join(snapshot, name))) !== undefined
-  const missing = (await has('config.json')) ? [] : ['config.json']
-  if (await has('model.safetensors')) return missing
-  const index = join(snapshot, 'model.safetensors.index.json')
-  if ((await sizeOf(index)) === undefined) return [...missing, 'model.safetensors']
-  for (const shard of new Set(parseIndex(await readFile(index, 'utf8'), index).values()))
-    if (!(await has(shard))) missing.push(shard)
-  return missing
+export async function missingModelFiles(snapshot: string): Promise<string[]> {
+  const missing = (await isThere(snapshot, 'config.json')) ? [] : ['config.json']
+  for (const { head } of weightForms) {
+    if (!(await isThere(snapshot, head))) continue
+    if (!head.endsWith('.json')) return missing
+    const index = join(snapshot, head)
+    for (const shard of new Set(parseIndex(await readFile(index, 'utf8'), index).values()))
+      if (!(await isThere(snapshot, shard))) missing.push(shard)
+    return missing
+  }
+  return [...missing, 'model.safetensors']
+}
+
+/** What a snapshot lacks to be a tokenizer: nothing, or in words what would do. */
+export async function missingTokenizerFiles(snapshot: string): Promise<string[]> {
+  for (const names of vocabularyForms) {
+    const there = await Promise.all(names.map((name) => isThere(snapshot, name)))
+    if (there.every(Boolean)) return []
+  }
+  return [vocabularyForms.map((names) => names.join(' with ')).join(' or ')]
+}
+
+async function isThere(snapshot: string, name: string): Promise<boolean> {
+  return (await sizeOf(join(snapshot, name))) !== undefined
 }
 
 function refPath(folder: string, revision: string): string {

@@ -1,17 +1,18 @@
-/** Models by name: from the Hugging Face hub, into the cache that Python's huggingface_hub shares. */
+/** Models and tokenizers by name: from the Hugging Face hub, into the cache that Python's huggingface_hub shares. */
 import { mkdir, readFile, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { getHFHubCachePath, HUB_URL, listFiles, modelInfo } from '@huggingface/hub'
 import { CheckpointError } from '../errors.ts'
-import { type HubFile, isCommit, isRepositoryName, neededFiles, refusal } from './hub.ts'
+import { type HubFile, isBareName, isCommit, isRepositoryName, modelFiles, refusal, tokenizerFiles } from './hub.ts'
 import {
   blobPath,
   cachedCommit,
   hasBlob,
   lackingBytes,
   linkIntoSnapshot,
-  missingFiles,
+  missingModelFiles,
+  missingTokenizerFiles,
   rememberCommit,
   repositoryFolder,
   snapshotPath,
@@ -46,17 +47,38 @@ export interface DownloadOptions {
   readonly fetch?: typeof fetch
 }
 
+/** What is wanted of a repository. */
+interface Wanted {
+  readonly files: (listed: readonly HubFile[], where: string) => HubFile[]
+  /** What a snapshot lacks of it. */
+  readonly missing: (snapshot: string) => Promise<string[]>
+}
+
+const model: Wanted = { files: modelFiles, missing: missingModelFiles }
+const tokenizer: Wanted = { files: tokenizerFiles, missing: missingTokenizerFiles }
+
 /**
- * The folder of a snapshot with config.json, tokenizer and safetensors weights of a repository such as `Salesforce/blip2-opt-2.7b`;
- * what the cache lacks is downloaded. Throws CheckpointError, or the signal's reason; what arrived until then is kept for the next call.
+ * The folder of a snapshot with config.json, tokenizer and weights of a repository such as `Salesforce/blip2-opt-2.7b`; what the cache
+ * lacks is downloaded. Throws CheckpointError, or the signal's reason; what arrived until then is kept for the next call.
  */
 export async function downloadModel(repository: string, options: DownloadOptions = {}): Promise<string> {
   if (!isRepositoryName(repository))
     throw new CheckpointError(`"${repository}": expected a repository of the hub, such as Salesforce/blip2-opt-2.7b`)
+  return download(repository, model, options)
+}
+
+/** The same for the tokenizer alone. `repository` may be an old name without an organisation, such as `bert-base-uncased`. */
+export async function downloadTokenizer(repository: string, options: DownloadOptions = {}): Promise<string> {
+  if (!isRepositoryName(repository) && !isBareName(repository))
+    throw new CheckpointError(`"${repository}": expected a repository of the hub, such as bert-base-uncased`)
+  return download(repository, tokenizer, options)
+}
+
+async function download(repository: string, wanted: Wanted, options: DownloadOptions): Promise<string> {
   const revision = options.revision ?? 'main'
   const folder = repositoryFolder(options.cacheDir ?? getHFHubCachePath(), repository)
   const offline = options.offline ?? /^(1|true|yes|on)$/i.test(process.env.HF_HUB_OFFLINE ?? '')
-  const cached = await cachedSnapshot(folder, revision)
+  const cached = await cachedSnapshot(folder, revision, wanted)
   if (cached.complete && (offline || isCommit(revision))) return cached.path
   const where = `${repository}@${revision}`
   if (offline)
@@ -64,7 +86,7 @@ export async function downloadModel(repository: string, options: DownloadOptions
       `${where}: offline, and ${folder} lacks ${cached.lacks}; run once without HF_HUB_OFFLINE, or give a local folder`,
     )
   try {
-    return await downloadSnapshot(repository, revision, folder, options)
+    return await downloadSnapshot(repository, revision, folder, wanted, options)
   } catch (error) {
     options.signal?.throwIfAborted()
     if (!isNetworkFailure(error)) throw explained(error, where, endpointOf(options))
@@ -95,6 +117,7 @@ async function downloadSnapshot(
   repository: string,
   revision: string,
   folder: string,
+  wanted: Wanted,
   options: DownloadOptions,
 ): Promise<string> {
   const where = `${repository}@${revision}`
@@ -108,7 +131,7 @@ async function downloadSnapshot(
   const listed: HubFile[] = []
   for await (const { type, path, size, oid, lfs } of listFiles({ ...hub, repo: repository, revision: commit }))
     if (type === 'file') listed.push({ path, size: lfs?.size ?? size, oid: lfs?.oid ?? oid ?? '' })
-  const files = neededFiles(listed, where)
+  const files = wanted.files(listed, where)
 
   const totalBytes = sum(files)
   const absent = await filterAsync(files, async (file) => !(await hasBlob(folder, file)))
@@ -136,7 +159,7 @@ async function downloadSnapshot(
     await linkIntoSnapshot(folder, commit, file)
   }
   const snapshot = snapshotPath(folder, commit)
-  const missing = await missingFiles(snapshot)
+  const missing = await wanted.missing(snapshot)
   if (missing.length > 0) throw new CheckpointError(`${where}: the repository has no ${missing.join(', ')}`)
   await rememberCommit(folder, revision, commit)
   return snapshot
@@ -159,12 +182,12 @@ interface CachedSnapshot {
   readonly lacks: string
 }
 
-async function cachedSnapshot(folder: string, revision: string): Promise<CachedSnapshot> {
+async function cachedSnapshot(folder: string, revision: string, { missing }: Wanted): Promise<CachedSnapshot> {
   const commit = await cachedCommit(folder, revision)
   if (commit === undefined) return { path: folder, complete: false, lacks: 'all of it' }
   const path = snapshotPath(folder, commit)
-  const missing = await missingFiles(path)
-  return { path, complete: missing.length === 0, lacks: missing.join(', ') }
+  const lacks = await missing(path)
+  return { path, complete: lacks.length === 0, lacks: lacks.join(', ') }
 }
 
 function endpointOf({ endpoint }: DownloadOptions): string {

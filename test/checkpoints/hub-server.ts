@@ -1,7 +1,7 @@
 /**
  * A hub on 127.0.0.1 with one repository, `org/tiny`, that speaks the routes a download uses, as huggingface.co answers them:
  * `/api/models/…/revision/…`, `/api/models/…/tree/…`, `/…/resolve/…` (small files directly, large ones by a redirect to another origin)
- * and byte ranges. It can be told to misbehave.
+ * and byte ranges. The old name `tiny` is redirected to `org/tiny`. It can be told to misbehave.
  */
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
@@ -69,6 +69,8 @@ export async function startHub(t: TestContext, files: Readonly<Record<string, Ui
     if (faults.refuse !== undefined) return refuse(response, ...faults.refuse)
     if (faults.token !== undefined && request.headers.authorization !== `Bearer ${faults.token}`)
       return refuse(response, 401, 'GatedRepo')
+    if (/^\/(api\/models\/)?tiny\//.test(path))
+      return void response.writeHead(307, { location: path.replace('tiny/', 'org/tiny/') }).end()
     if (!path.startsWith('/org/tiny/') && !path.startsWith('/api/models/org/tiny/'))
       return refuse(response, 404, 'RepoNotFound')
     if (/\/revision\/(main|v1|refs%2Fpr%2F3|0123456789abcdef0123456789abcdef01234567)$/.test(path))

@@ -15,10 +15,17 @@ import { type TestContext, test } from 'node:test'
 import { scanCacheDir } from '@huggingface/hub'
 import { openCheckpoint } from '../../src/checkpoints/node.ts'
 import { lackingBytes } from '../../src/checkpoints/node-cache.ts'
-import { type DownloadProgress, downloadModel, resolveModel } from '../../src/checkpoints/node-hub.ts'
+import {
+  type DownloadProgress,
+  downloadModel,
+  downloadTokenizer,
+  resolveModel,
+} from '../../src/checkpoints/node-hub.ts'
 import { CheckpointError } from '../../src/errors.ts'
+import { loadTokenizer } from '../../src/tokenizers/node.ts'
 import { safetensorsBytes, temporaryFolder } from './files.ts'
 import { commit, gitHash, type Hub, sha256, startHub } from './hub-server.ts'
+import { stateDict, tensor, torchZip } from './torch-files.ts'
 
 const text = (content: string): Uint8Array => Buffer.from(content)
 const bytes = (name: string, length: number) =>
@@ -329,10 +336,10 @@ test('a disk that fills during the download', {
 })
 
 test('repositories that cannot be used', async (t) => {
-  const { options } = await world(t, { 'config.json': text('{}'), 'pytorch_model.bin': text('PK') })
+  const { options } = await world(t, { 'config.json': text('{}'), 'model.fp16.safetensors': text('no') })
   await refused(
     downloadModel('org/tiny', options),
-    /no model\.safetensors and no .*index\.json; it has PyTorch \.bin files only/,
+    /no model\.safetensors, no .*, no pytorch_model\.bin, no .*index\.json; is this the repository of a model\?/,
   )
   const { [second]: _, ...without } = needed
   const shardless = await world(t, without)
@@ -344,6 +351,107 @@ test('one file of weights is taken before shards', async (t) => {
   const snapshot = await downloadModel('org/tiny', options)
   assert.ok(!readdirSync(snapshot).includes(first))
   assert.ok(lstatSync(join(snapshot, 'model.safetensors')).isSymbolicLink())
+})
+
+const firstBin = 'pytorch_model-00001-of-00002.bin'
+const secondBin = 'pytorch_model-00002-of-00002.bin'
+const torch = (name: string) => torchZip(stateDict({ [name]: tensor({ size: 500, shape: [500] }) }), { 0: 2000 })
+const pytorch = {
+  'config.json': text('{}'),
+  'vocab.json': text('{"a":0}'),
+  'merges.txt': text('#version: 0.2'),
+  'pytorch_model.bin.index.json': text(JSON.stringify({ weight_map: { a: firstBin, b: secondBin } })),
+  [firstBin]: torch('a'),
+  [secondBin]: torch('b'),
+}
+
+test('a repository of PyTorch weights: one file, or shards with their index', async (t) => {
+  const one = await world(t, {
+    'config.json': text('{}'),
+    'pytorch_model.bin': torch('c'),
+    'training_args.bin': text('x'),
+  })
+  const single = await downloadModel('org/tiny', one.options)
+  assert.deepEqual(readdirSync(single), ['config.json', 'pytorch_model.bin'])
+  assert.deepEqual([...(await openCheckpoint(single)).tensors.keys()], ['c'])
+  const several = await world(t, pytorch)
+  const sharded = await downloadModel('org/tiny', several.options)
+  assert.deepEqual(readdirSync(sharded).sort(), Object.keys(pytorch).sort())
+  assert.deepEqual([...(await openCheckpoint(sharded)).tensors.keys()], ['a', 'b'])
+})
+
+test('shards in safetensors are taken before one PyTorch file', async (t) => {
+  const { options } = await world(t, { ...needed, ...pytorch, 'pytorch_model.bin': torch('c') })
+  const snapshot = await downloadModel('org/tiny', options)
+  assert.ok(!readdirSync(snapshot).some((name) => name.endsWith('.bin')))
+})
+
+test('offline: PyTorch weights are whole, or the shards that lack are named', async (t) => {
+  const { hub, options } = await world(t, pytorch)
+  hub.faults.cutAfter = [10]
+  await assert.rejects(downloadModel('org/tiny', { ...options, revision: commit }))
+  const offline = { ...options, revision: commit, offline: true }
+  await refused(downloadModel('org/tiny', offline), new RegExp(`lacks ${firstBin}, ${secondBin};`))
+  const snapshot = await downloadModel('org/tiny', options)
+  hub.requests.length = 0
+  assert.equal(await downloadModel('org/tiny', offline), snapshot)
+  assert.deepEqual(hub.requests, [])
+})
+
+const bert = {
+  'vocab.txt': text('[PAD]\n[UNK]\n[CLS]\n[SEP]\na'),
+  'tokenizer_config.json': text('{"do_lower_case":true}'),
+}
+
+test('a tokenizer alone, by an old name without an organisation', async (t) => {
+  const { hub, cacheDir, options } = await world(t, { ...unneeded, ...bert, 'config.json': text('{}') })
+  const folder = join(cacheDir, 'models--tiny')
+  const snapshot = await downloadTokenizer('tiny', options)
+  assert.equal(snapshot, join(folder, 'snapshots', commit))
+  assert.deepEqual(readdirSync(snapshot).sort(), Object.keys(bert).sort())
+  assert.deepEqual((await loadTokenizer(snapshot)).encode('A'), [2, 4, 3])
+  checkCache(folder)
+  hub.requests.length = 0
+  assert.equal(await downloadTokenizer('tiny', { ...options, offline: true }), snapshot)
+  assert.deepEqual(hub.requests, [])
+})
+
+test('of several forms of a vocabulary the first is downloaded', async (t) => {
+  const forms: Record<string, Uint8Array> = { ...pytorch, ...bert, 'tokenizer.json': text('{}') }
+  const names = async (of: Record<string, Uint8Array>, download = downloadTokenizer) =>
+    readdirSync(await download('org/tiny', (await world(t, of)).options)).sort()
+  const { 'tokenizer.json': _, ...two } = forms
+  const { 'vocab.txt': __, ...one } = two
+  assert.deepEqual(await names(forms), ['tokenizer.json', 'tokenizer_config.json'])
+  assert.deepEqual(await names(two), ['tokenizer_config.json', 'vocab.txt'])
+  assert.deepEqual(await names(one), ['merges.txt', 'tokenizer_config.json', 'vocab.json'])
+  const model = await names(two, downloadModel)
+  assert.ok(model.includes('vocab.txt') && !model.includes('vocab.json') && !model.includes('merges.txt'))
+})
+
+test('tokenizers that cannot be had are explained', async (t) => {
+  const { hub, options } = await world(t, {
+    'config.json': text('{}'),
+    'vocab.json': text('{}'),
+    'spiece.model': text('x'),
+  })
+  await refused(
+    downloadTokenizer('org/tiny', options),
+    /org\/tiny@main: no tokenizer\.json, no vocab\.txt, no vocab\.json with merges\.txt; is this/,
+  )
+  await refused(
+    downloadTokenizer('tiny', { ...options, offline: true }),
+    /tiny@main: offline, and .*models--tiny lacks all of it; run once without HF_HUB_OFFLINE/,
+  )
+  await refused(
+    downloadTokenizer('tiny', { ...options, revision: commit, offline: true }),
+    /lacks tokenizer\.json or vocab\.txt or vocab\.json with merges\.txt;/,
+  )
+  await refused(downloadTokenizer('other', options), /other@main: there is no model of this name/)
+  hub.requests.length = 0
+  for (const name of ['../tiny', 'a/b/c', '..', 'a--b', 'a b', ''])
+    await refused(downloadTokenizer(name, options), /expected a repository of the hub, such as bert-base-uncased/)
+  assert.deepEqual(hub.requests, [])
 })
 
 test('the environment is honoured', async (t) => {
