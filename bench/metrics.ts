@@ -11,20 +11,16 @@
 import { bleu } from '../src/metrics/caption/bleu.ts'
 import { cider } from '../src/metrics/caption/cider.ts'
 import { createCorpus } from '../src/metrics/caption/corpus.ts'
-import { type CaptionedImages, tokenizeImages } from '../src/metrics/caption/evaluate.ts'
+import { tokenizeImages } from '../src/metrics/caption/evaluate.ts'
 import { rougeL } from '../src/metrics/caption/rouge.ts'
 import { readJson } from '../src/metrics/node-read.ts'
+import { type CaptionFile, scaled } from '../test/support/caption-sets.ts'
 
 const officialSeconds = 38
 
-interface CaptionFile {
-  readonly images: readonly { readonly id: number }[]
-  readonly annotations: readonly { readonly id: number; readonly image_id: number; readonly caption: string }[]
-}
-
 const [file] = process.argv.slice(2)
 if (file === undefined) throw new Error('which file? node build/bench/metrics.js captions_val2017.json')
-const images = scale((await readJson(file)).content as CaptionFile)
+const images = scaled((await readJson(file)).content as CaptionFile, 40504)
 
 const start = performance.now()
 const startCpu = process.cpuUsage()
@@ -51,16 +47,4 @@ function timed<T>(what: string, work: () => T): T {
   const result = work()
   console.log(`${what.padEnd(17)} ${((performance.now() - begin) / 1000).toFixed(2)} s`)
   return result
-}
-
-function scale({ images, annotations }: CaptionFile): CaptionedImages {
-  const captions = new Map<number, string[]>(images.map(({ id }) => [id, []]))
-  for (const { image_id, caption } of annotations.toSorted((a, b) => a.id - b.id)) captions.get(image_id)?.push(caption)
-  const lists = [...captions.keys()].toSorted((a, b) => a - b).map((id) => captions.get(id)!)
-  const at = (k: number) => lists[k % lists.length]!
-  const numbers = Array.from({ length: 40504 }, (_, k) => k)
-  return {
-    candidates: numbers.map((k) => (k % 3 === 0 ? at(k) : at(k * 31 + 17))[k % 5]!),
-    references: numbers.map(at),
-  }
 }

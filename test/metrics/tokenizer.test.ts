@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { tokenAt } from '../../src/metrics/caption/ptb-lexer.ts'
 import { tokenize } from '../../src/metrics/caption/ptb-tokenizer.ts'
-import { needsCaptions, readJson, readLines, synthetic, whole } from './reference.ts'
+import { readJson, readLines, synthetic } from './reference.ts'
 
 const alone: { cat: string; raw: string; tok: string }[] = readLines(synthetic('caption/tokenizer/alone.jsonl'))
 
@@ -55,12 +55,4 @@ test('pieces that were seen before give the same tokens as the lexer', () => {
   const captions = alone.map(({ raw }) => raw).filter((raw) => /^[ -~]*$/.test(raw))
   assert.deepEqual(tokenize(captions), slowly(captions))
   assert.deepEqual(tokenize(captions.toReversed()), slowly(captions.toReversed()))
-})
-
-test('captions of people, in one call', needsCaptions, () => {
-  const captions: { raw: string; tok: string }[] = readLines(whole('caption/tokenizer/captions.jsonl'))
-  const tokenized = tokenize(captions.map(({ raw }) => raw))
-  captions.forEach(({ raw, tok }, i) => {
-    assert.equal(tokenized[i], tok, JSON.stringify(raw))
-  })
 })

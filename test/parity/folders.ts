@@ -2,6 +2,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { checkHfBlip2 } from './hf-blip2.ts'
+import { checkMetrics, metricsNotCovered } from './metrics.ts'
 import { checkPreprocess } from './preprocess.ts'
 import { attempt, type Check, type Report } from './report.ts'
 import { checkVision, visionNotCovered } from './vision.ts'
@@ -15,6 +16,7 @@ interface Comparison {
 export const comparisons: Readonly<Record<string, Comparison>> = {
   'hf-blip2-opt': { check: checkHfBlip2 },
   'hf-blip2-t5': { check: checkHfBlip2 },
+  metrics: { check: checkMetrics, notCovered: metricsNotCovered },
   vision: { check: checkVision, notCovered: visionNotCovered },
 }
 

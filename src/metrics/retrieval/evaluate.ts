@@ -51,7 +51,8 @@ function mean({ r1, r5, r10 }: Recall): number {
   return (r1 + r5 + r10) / 3
 }
 
-function transpose({ rows, columns, data }: ScoreMatrix): ScoreMatrix {
+/** (columns, rows). */
+export function transpose({ rows, columns, data }: ScoreMatrix): ScoreMatrix {
   const transposed = new Float32Array(rows * columns)
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) transposed[column * rows + row] = data[row * columns + column]!
