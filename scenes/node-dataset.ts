@@ -1,0 +1,145 @@
+/** Scenes on disk, in the layouts of the benchmarks: COCO captions, VQA v2, LAVIS's retrieval lists. */
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import sharp from 'sharp'
+import { randomFor } from '../src/random.ts'
+import { caption, fullCaption } from './captions.ts'
+import { drawPicture } from './draw.ts'
+import { askAbout, type QuestionKind, questionKinds } from './questions.ts'
+import { drawText } from './texts.ts'
+import { languageTokenizer, vocabTxt } from './vocabulary.ts'
+import { drawScene, type Scene, type Split } from './world.ts'
+
+/** Pixels of a side. */
+export const side = 64
+
+/** Kinds of questions that no picture is ever trained with: the language model has read them, the second stage has not seen them. */
+export const unseenKinds: readonly QuestionKind[] = ['pattern', 'more']
+
+const captionsPerScene = 5
+
+export interface DatasetSizes {
+  readonly train: number
+  readonly validation: number
+  readonly test: number
+  readonly novel: number
+  /** Lines of text for the language model. */
+  readonly texts: number
+}
+
+export interface Part {
+  readonly name: 'train' | 'validation' | 'test' | 'novel'
+  readonly split: Split
+  /** Of the world: parts of one split must not share scenes. */
+  readonly seed: number
+}
+
+const parts: readonly Part[] = [
+  { name: 'train', split: 'train', seed: 1 },
+  { name: 'validation', split: 'test', seed: 2 },
+  { name: 'test', split: 'test', seed: 3 },
+  { name: 'novel', split: 'novel', seed: 4 },
+]
+
+/** Writes everything to `folder`, which appears when it is complete. */
+export async function writeDataset(
+  folder: string,
+  sizes: DatasetSizes,
+  onScene?: (done: number) => void,
+): Promise<void> {
+  const draft = `${folder}.writing`
+  await rm(draft, { recursive: true, force: true })
+  await mkdir(join(draft, 'images'), { recursive: true })
+  let done = 0
+  for (const part of parts) {
+    const scenes = Array.from({ length: sizes[part.name] }, (_, i) => drawScene(part.seed, part.split, i))
+    await writeAnnotations(draft, part, scenes)
+    for (let start = 0; start < scenes.length; start += 64) {
+      const some = scenes.slice(start, start + 64)
+      await Promise.all(some.map((scene, i) => writePicture(join(draft, 'images', imageName(part, start + i)), scene)))
+      done += some.length
+      onScene?.(done)
+    }
+  }
+  const texts = Array.from({ length: sizes.texts }, (_, i) => drawText(5, i))
+  await writeFile(join(draft, 'texts.txt'), `${texts.join('\n')}\n`)
+  await writeTokenizers(draft)
+  await rm(folder, { recursive: true, force: true })
+  await rename(draft, folder)
+}
+
+function imageName({ name }: Part, index: number): string {
+  return `${name}_${String(index).padStart(6, '0')}.png`
+}
+
+export async function writePicture(file: string, scene: Scene): Promise<void> {
+  const { data, width, height } = drawPicture(scene, side)
+  await sharp(data, { raw: { width, height, channels: 3 } })
+    .png()
+    .toFile(file)
+}
+
+async function writeAnnotations(folder: string, part: Part, scenes: readonly Scene[]): Promise<void> {
+  const images = scenes.map((_, id) => ({ id, file_name: imageName(part, id), width: side, height: side }))
+  const random = (what: string, id: number) => randomFor(`${what}:${part.seed}:${id}`)
+
+  const captions = scenes.flatMap((scene, image_id) => {
+    const draw = random('captions', image_id)
+    const texts = [
+      fullCaption(draw, scene),
+      ...Array.from({ length: captionsPerScene - 1 }, () => caption(draw, scene)),
+    ]
+    return texts.map((text, i) => ({ id: image_id * captionsPerScene + i, image_id, caption: text }))
+  })
+  const info = { description: 'drawn scenes', split: part.name }
+  await writeJson(folder, `captions_${part.name}.json`, { info, images, annotations: captions })
+
+  const asked = scenes.flatMap((scene, image_id) => {
+    const draw = random('questions', image_id)
+    return questionKinds.flatMap((kind) => {
+      if (part.name === 'train' && unseenKinds.includes(kind)) return []
+      const found = askAbout(draw, scene, kind)
+      return found ? [{ ...found, image_id, question_id: image_id * 100 + questionKinds.indexOf(kind) }] : []
+    })
+  })
+  await writeJson(folder, `questions_${part.name}.json`, {
+    info,
+    questions: asked.map(({ question_id, image_id, question }) => ({ question_id, image_id, question })),
+  })
+  await writeJson(folder, `answers_${part.name}.json`, {
+    info,
+    annotations: asked.map(({ question_id, image_id, kind, answer }) => ({
+      question_id,
+      image_id,
+      question_type: kind,
+      answer_type: answer === 'yes' || answer === 'no' ? 'yes/no' : /^\d$/.test(answer) ? 'number' : 'other',
+      multiple_choice_answer: answer,
+      answers: Array.from({ length: 10 }, (_, i) => ({ answer, answer_confidence: 'yes', answer_id: i + 1 })),
+    })),
+  })
+  await writeJson(folder, `retrieval_${part.name}.json`, distinct(part, scenes))
+}
+
+/** Scenes of which no two have the same full caption, each with it. */
+function distinct(part: Part, scenes: readonly Scene[]): { image: string; caption: string[] }[] {
+  const seen = new Set<string>()
+  return scenes.flatMap((scene, id) => {
+    const text = fullCaption(randomFor(`retrieval:${part.seed}:${id}`), scene)
+    // The same words but for synonyms would tell two scenes apart by chance alone.
+    const plain = fullCaption(() => 0, scene)
+    if (seen.has(plain)) return []
+    seen.add(plain)
+    return [{ image: imageName(part, id), caption: [text] }]
+  })
+}
+
+async function writeTokenizers(folder: string): Promise<void> {
+  await mkdir(join(folder, 'qformer-tokenizer'))
+  await writeFile(join(folder, 'qformer-tokenizer', 'vocab.txt'), vocabTxt())
+  await mkdir(join(folder, 'language-tokenizer'))
+  await writeJson(join(folder, 'language-tokenizer'), 'tokenizer.json', languageTokenizer().json)
+}
+
+async function writeJson(folder: string, name: string, json: unknown): Promise<void> {
+  await writeFile(join(folder, name), JSON.stringify(json))
+}
