@@ -61,8 +61,9 @@ function namedTokens(defaults: RoleDefaults, files: SettingsFiles) {
       if (token === null) byRole.delete(role)
       else if (token !== undefined) byRole.set(role, parseToken(token, `${file}: ${role}`))
     }
-    const list = named.additional_special_tokens
-    if (Array.isArray(list)) additional = list.map((token) => parseToken(token, `${file}: additional_special_tokens`))
+    const list = named.additional_special_tokens ?? additional
+    if (!Array.isArray(list)) throw new CheckpointError(`${file}: additional_special_tokens: expected a list`)
+    additional = list.map((token) => parseToken(token, `${file}: additional_special_tokens`))
   }
   return { byRole, additional }
 }

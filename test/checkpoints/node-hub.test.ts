@@ -360,9 +360,9 @@ const pytorch = {
   'config.json': text('{}'),
   'vocab.json': text('{"a":0}'),
   'merges.txt': text('#version: 0.2'),
-  'pytorch_model.bin.index.json': text(JSON.stringify({ weight_map: { a: firstBin, b: secondBin } })),
   [firstBin]: torch('a'),
   [secondBin]: torch('b'),
+  'pytorch_model.bin.index.json': text(JSON.stringify({ weight_map: { a: firstBin, b: secondBin } })),
 }
 
 test('a repository of PyTorch weights: one file, or shards with their index', async (t) => {
@@ -427,6 +427,19 @@ test('of several forms of a vocabulary the first is downloaded', async (t) => {
   assert.deepEqual(await names(one), ['merges.txt', 'tokenizer_config.json', 'vocab.json'])
   const model = await names(two, downloadModel)
   assert.ok(model.includes('vocab.txt') && !model.includes('vocab.json') && !model.includes('merges.txt'))
+})
+
+test('half a vocabulary is none', async (t) => {
+  const { hub, options } = await world(t, { 'merges.txt': text('#version: 0.2'), 'vocab.json': text(' '.repeat(2000)) })
+  hub.faults.cutAfter = [10]
+  await assert.rejects(downloadTokenizer('org/tiny', { ...options, revision: commit }))
+  const offline = { ...options, revision: commit, offline: true }
+  await refused(
+    downloadTokenizer('org/tiny', offline),
+    /lacks tokenizer\.json or vocab\.txt or vocab\.json with merges/,
+  )
+  const snapshot = await downloadTokenizer('org/tiny', options)
+  assert.equal(await downloadTokenizer('org/tiny', offline), snapshot)
 })
 
 test('tokenizers that cannot be had are explained', async (t) => {

@@ -94,6 +94,10 @@ test('damage is named by its file and place', () => {
     'tokenizer_config.json: bos_token: lstrip: expected true or false, found "no"',
   )
   refused(
+    { 'special_tokens_map.json': { additional_special_tokens: '<image>' } },
+    'special_tokens_map.json: additional_special_tokens: expected a list',
+  )
+  refused(
     { 'added_tokens.json': { x: '5' } },
     'added_tokens.json: "x": expected the id of a token, a whole number, found "5"',
   )
