@@ -5,13 +5,22 @@ import { clipEncoder } from './clip.ts'
 import type { VisionConfig } from './config.ts'
 import { visionEncoder } from './vision.ts'
 
-/** Normalised pixels (batch, 3, image_size, image_size) → (1 + patches, batch, hidden_size). */
+/** Normalised pixels (batch, 3, image_size, image_size) → image_embeds (1 + patches, batch, hidden_size). */
 export function imageEncoder(p: Params, config: VisionConfig, pixelValues: Value): Value {
-  const norm = p.at('vision_model.post_layernorm')
+  return imageNorm(p, config, imageHidden(p, config, pixelValues))
+}
+
+/** The frozen part: → image_hidden (1 + patches, batch, hidden_size), without the norm. */
+export function imageHidden(p: Params, config: VisionConfig, pixelValues: Value): Value {
   switch (config.model_type) {
     case 'blip_2_vision_model':
-      return layerNorm(norm, visionEncoder(p.at('vision_model'), config, pixelValues), config.post_layernorm_eps)
+      return visionEncoder(p.at('vision_model'), config, pixelValues)
     case 'clip_vision_model':
-      return layerNorm(norm, clipEncoder(p.at('visual_encoder'), config, pixelValues), config.post_layernorm_eps)
+      return clipEncoder(p.at('visual_encoder'), config, pixelValues)
   }
+}
+
+/** The norm, which trains with the Q-Former: image_hidden → image_embeds. */
+export function imageNorm(p: Params, config: VisionConfig, hidden: Value): Value {
+  return layerNorm(p.at('vision_model.post_layernorm'), hidden, config.post_layernorm_eps)
 }

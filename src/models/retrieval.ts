@@ -145,7 +145,7 @@ export function temperature(p: Params): Value {
   return p.get('temp', [])
 }
 
-function queryTokens(p: Params, { num_query_tokens, qformer_config }: RetrievalConfig): Value {
+export function queryTokens(p: Params, { num_query_tokens, qformer_config }: RetrievalConfig): Value {
   return p.get('query_tokens', [1, num_query_tokens, qformer_config.hidden_size])
 }
 

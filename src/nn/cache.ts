@@ -45,3 +45,21 @@ export function emptyCache(): GraphCache {
     },
   }
 }
+
+/** A cache inside of one graph: what one part puts into it, a later one finds there. Gradients flow through it. */
+export function sharedCache(): KeyValueCache {
+  const rows = new Map<string, Value>()
+  return {
+    recall(name) {
+      const found = rows.get(name)
+      if (!found) throw new Error(`nothing was put into the cache under ${name}`)
+      return found
+    },
+    extend(name, fresh) {
+      const earlier = rows.get(name)
+      const all = earlier ? concat([earlier, fresh], 0) : fresh
+      rows.set(name, all)
+      return all
+    },
+  }
+}

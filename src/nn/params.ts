@@ -26,6 +26,16 @@ export function paramsFrom(source: WeightSource): Params {
     made.set(name, value)
     return value
   }
+  return rooted(weight)
+}
+
+/** Params that take each weight, by its full name, from where `route` says: the trained ones from inputs, say, the frozen ones from a file. */
+export function routedParams(route: (name: string) => Params): Params {
+  return rooted((name, shape) => route(name).get(name, shape))
+}
+
+/** Params without a prefix yet. */
+function rooted(weight: (name: string, shape: readonly number[]) => Value): Params {
   const at = (path: string): Params => {
     const below = (name: string | number) => (path ? `${path}.${name}` : String(name))
     return {

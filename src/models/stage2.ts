@@ -1,0 +1,79 @@
+/**
+ * The objective of the second stage (Li et al. 2023, section 3.3): a frozen language model reads the projected queries as soft prompts, and
+ * the Q-Former learns what to say to it. Reference: Blip2OPT.forward and Blip2T5.forward, LAVIS 506965b, without the dropout that they leave on.
+ */
+import { type Dim, input, int64s, label, type Value } from '../graph/index.ts'
+import { crossEntropy, IGNORED, linear, type Params, sharedCache } from '../nn/index.ts'
+import { concat, equal, indicesAlong, repeatAxis, reshape, split, where } from '../ops/index.ts'
+import { languageSize } from './blip2.ts'
+import type { Blip2Config, OptConfig, T5Config } from './config.ts'
+import { imageNorm } from './image-encoder.ts'
+import { behindQueries, causalMask, paddingMask } from './masks.ts'
+import { optDecoder, optEmbedding, optHead } from './opt.ts'
+import { qformer } from './qformer.ts'
+import { t5CrossKeyValues, t5Decoder, t5Embedding, t5Encoder, t5Head } from './t5.ts'
+
+/**
+ * The loss of a batch, of shape (): cross-entropy without smoothing, the mean over all labels but those of -100. `image` as in `stage1Graph`.
+ * Further inputs of the graph, texts padded at the end:
+ *
+ * - OPT: input_ids (tokens, batch): bos, the text, the end token; labels (tokens, batch): the same with -100 for padding and for a prompt. A
+ *   label is predicted by the token before it, that of bos by the last query, as LAVIS has it.
+ * - T5: input_ids (tokens, batch): the prompt, which the encoder reads behind the queries, padded with pad_token_id; labels (targets, batch):
+ *   what the decoder is to say, -100 for padding.
+ */
+export function stage2Graph(p: Params, config: Blip2Config, image: Value): { readonly loss: Value } {
+  const { qformer_config, num_query_tokens, text_config } = config
+  const queryTokens = p.get('query_tokens', [1, num_query_tokens, qformer_config.hidden_size])
+  const images = imageNorm(p, config.vision_config, image)
+  const queries = label(qformer(p.at('qformer'), qformer_config, queryTokens, images), 'query_output')
+  const prompt = linear(p.at('language_projection'), queries, languageSize(config))
+  const lm = p.at('language_model')
+  switch (text_config.model_type) {
+    case 'opt':
+      return { loss: optLoss(lm, text_config, prompt) }
+    case 't5':
+      return { loss: t5Loss(lm, text_config, prompt) }
+  }
+}
+
+/** Language modelling behind the queries. Nothing that counts sees the padding, as it is behind. */
+function optLoss(p: Params, config: OptConfig, prompt: Value): Value {
+  const [queries, batch] = prompt.shape as [number, Dim]
+  const ids = input('input_ids', 'int64', ['tokens', batch])
+  const embeds = concat([prompt, optEmbedding(p, config, ids)], 0)
+  const positions = reshape(indicesAlong(embeds, 0), [embeds.shape[0] as Dim, 1])
+  const hidden = optDecoder(p, config, { embeds, positions, mask: causalMask(embeds) }, sharedCache())
+  // The last query predicts the first token, the last token predicts nothing.
+  const [, predicting] = split(hidden, [queries - 1, 'tokens', 1], 0) as [Value, Value]
+  const labels = input('labels', 'int64', ids.shape)
+  return lossOf(optHead(p, config, predicting), labels, config.vocab_size)
+}
+
+/** Prefix language modelling: the encoder reads queries and prompt, the decoder says the rest. */
+function t5Loss(p: Params, config: T5Config, prompt: Value): Value {
+  const [queries, batch] = prompt.shape as [number, Dim]
+  const ids = input('input_ids', 'int64', ['tokens', batch])
+  const embeds = concat([prompt, t5Embedding(p, config, ids)], 0)
+  const sourceMask = behindQueries(paddingMask(ids, config.pad_token_id), queries)
+  const source = t5Encoder(p, config, { embeds, positions: indicesAlong(embeds, 0), mask: sourceMask })
+  const cache = sharedCache()
+  t5CrossKeyValues(p, config, source, cache)
+
+  const labels = input('labels', 'int64', ['targets', batch])
+  const places = indicesAlong(labels, 0)
+  const said = t5Embedding(p, config, shiftedRight(labels, config))
+  const decoder = { embeds: said, positions: places, keyPositions: places, mask: causalMask(labels), sourceMask }
+  return lossOf(t5Head(p, config, t5Decoder(p, config, decoder, cache)), labels, config.vocab_size)
+}
+
+/** What the decoder has said before each label: the start token, then the labels but the last. */
+function shiftedRight(labels: Value, { decoder_start_token_id, pad_token_id }: T5Config): Value {
+  const start = repeatAxis(int64s([decoder_start_token_id], [1, 1]), 1, labels, 1)
+  const [said] = split(concat([start, labels], 0), [labels.shape[0] as Dim, 1], 0) as [Value, Value]
+  return where(equal(said, int64s([IGNORED], [])), int64s([pad_token_id], []), said)
+}
+
+function lossOf(logits: Value, labels: Value, classes: number): Value {
+  return label(reshape(crossEntropy(logits, labels, { classes }), []), 'loss')
+}
