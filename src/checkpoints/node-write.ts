@@ -97,7 +97,7 @@ export async function writeFully(
 }
 
 /** Makes the rename durable. Windows cannot open a folder, and needs it less. */
-async function syncFolder(folder: string): Promise<void> {
+export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder).catch(() => undefined)
   try {
     await handle?.sync().catch(() => {})

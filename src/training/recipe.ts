@@ -1,0 +1,151 @@
+/**
+ * What is trained, on what and how: a recipe is a YAML file of these fields. Everything that decides the numbers is in it or in the
+ * files that it names, so a recipe and its seed give the same model again.
+ */
+import { z } from 'zod'
+import { ConfigError } from '../errors.ts'
+
+/**
+ * - `contrastive`: an image encoder from nothing, with a text encoder that is thrown away (CLIP; not part of the paper).
+ * - `language-model`: an OPT from nothing, on texts (not part of the paper).
+ * - `stage1`: ITC, ITM and ITG over the frozen encoder (section 3.2). With `image_ids`, as COCO retrieval is fine-tuned.
+ * - `stage2`: the Q-Former's queries before a frozen language model (section 3.3). With questions in the data: VQA.
+ */
+export const objectives = ['contrastive', 'language-model', 'stage1', 'stage2'] as const
+
+const path = z.string().min(1, 'expected a path or name')
+const positive = z.number().positive('expected a positive number')
+const notNegative = z.number().min(0, 'expected 0 or a positive number')
+const count = z.int('expected a whole number').min(1, 'expected a whole number of at least 1')
+const share = z.number().min(0, 'expected a number from 0 to 1').max(1, 'expected a number from 0 to 1')
+
+const weight = positive.default(1)
+const source = z.discriminatedUnion(
+  'kind',
+  [
+    z.strictObject({ kind: z.literal('captions'), annotations: path, images: path, weight }),
+    z.strictObject({
+      kind: z.literal('vqa'),
+      questions: path,
+      annotations: path.optional(),
+      images: path,
+      image_name: z.string().optional(),
+      weight,
+    }),
+    z.strictObject({ kind: z.literal('folder'), images: path, weight }),
+    z.strictObject({ kind: z.literal('table'), file: path, images: path.optional(), weight }),
+    z.strictObject({ kind: z.literal('shards'), files: path, buffer: count.optional(), weight }),
+    z.strictObject({ kind: z.literal('text'), file: path, weight }),
+  ],
+  'expected a kind of data: captions, vqa, folder, table, shards or text',
+)
+
+const recipe = z.strictObject({
+  objective: z.enum(objectives, `expected one of ${objectives.join(', ')}`),
+  /** Folder of the run: checkpoints, log, report and the finished model. Relative to the current folder. */
+  output: path,
+  /** Decides the order of the data, the fresh weights, and everything else that is drawn. */
+  seed: z.int().default(1),
+
+  model: z.strictObject({
+    /** config.json of the model, as fields; or its file. Default: that of the first of `from`. */
+    config: z.union([path, z.record(z.string(), z.unknown())]).optional(),
+    /** Checkpoints that have weights to begin with, by any name, folder or file; the first that has a weight gives it. */
+    from: z.array(path).default([]),
+    /** Folder or name of the tokenizers: of the Q-Former's texts, of the language model's. */
+    tokenizer: path.optional(),
+    language_tokenizer: path.optional(),
+    /** Train the image encoder too (fine-tuning). */
+    train_image_encoder: z.boolean().default(false),
+    /** Each block of the encoder learns at this part of the rate of the one behind it (layer-wise decay; LAVIS: 0.95 for retrieval). */
+    layer_decay: share.default(1),
+    /** Parts of the names of weights that may begin at random beside those of an objective that begins from nothing. */
+    fresh: z.array(z.string()).default([]),
+  }),
+
+  data: z.strictObject({
+    /** Folder that relative paths below start from; default: that of the recipe. */
+    root: path.optional(),
+    train: z.array(source).min(1, 'expected at least one set'),
+    validation: z.array(source).default([]),
+    /** Pixels of a side. Default: that of the model. */
+    image_size: count.optional(),
+    /** Least and most of the area that a random part of each picture shows; absent: all of it. */
+    crop: z.tuple([share, share]).optional(),
+    mirror: z.boolean().default(false),
+    /** Tokens of a text, special ones counted (LAVIS: 32). */
+    max_text_length: count.default(32),
+    /** Text before every caption, which is read and not trained on (LAVIS's captioning: "a photo of"). */
+    prompt: z.string().default(''),
+    /** Keep the frozen encoder's output on disk as float16, so that later passes skip it. Views are then fixed. */
+    cache_features: z.boolean().default(false),
+    /** Samples of a same image count as matching (LAVIS's retrieval fine-tuning). */
+    image_ids: z.boolean().default(false),
+  }),
+
+  /** Samples of a step, in `accumulate` parts that are computed one after the other. */
+  batch: count,
+  accumulate: count.default(1),
+  steps: count,
+
+  /** AdamW, in the terms of the paper. */
+  optimiser: z.strictObject({
+    weight_decay: notNegative.default(0.05),
+    beta1: share.default(0.9),
+    beta2: share.default(0.98),
+    eps: positive.default(1e-8),
+    /** Largest norm of all gradients together; absent: as it is (the released code does not clip). */
+    clip: positive.optional(),
+  }),
+
+  /** `cosine`: per step, as in the paper. `lavis`: per epoch, with the warm-up inside the first, as released. */
+  schedule: z.strictObject({
+    kind: z.enum(['cosine', 'lavis']).default('cosine'),
+    peak: positive,
+    min: notNegative.default(0),
+    warmup_steps: z.int().min(0).default(0),
+    warmup_start: notNegative.default(0),
+    /** Of `lavis`. */
+    steps_per_epoch: count.optional(),
+  }),
+
+  /** Parts of the loss: ITC, ITM, ITG in stage 1 (1:1:1 as released; 0 leaves a part out). */
+  loss: z
+    .strictObject({ itc: notNegative.default(1), itm: notNegative.default(1), itg: notNegative.default(1) })
+    .prefault({}),
+
+  checkpoints: z.strictObject({ every: count.default(1000), keep: count.default(2) }).prefault({}),
+  /** Steps between lines of the log. */
+  log_every: count.default(10),
+  /** Validation batches and example captions at each checkpoint. */
+  validation_batches: count.default(8),
+  examples: z.int().min(0).default(6),
+  /** Recompute the activations of each layer for the gradient: less memory, about a third more time. */
+  recompute: z.boolean().default(false),
+})
+
+export type Recipe = z.infer<typeof recipe>
+export type DataSpec = z.infer<typeof source>
+
+/** Reads a parsed recipe. Throws ConfigError with one line per wrong field. */
+export function parseRecipe(yaml: unknown, where: string): Recipe {
+  const result = recipe.safeParse(yaml, { reportInput: true })
+  if (!result.success) {
+    const lines = result.error.issues.map((issue) => {
+      const field = issue.path.length === 0 ? '' : ` ${issue.path.join('.')}:`
+      const input = issue.input === undefined ? 'nothing' : JSON.stringify(issue.input)
+      const found =
+        issue.code === 'unrecognized_keys' ? '' : `, found ${input.length > 60 ? `${input.slice(0, 60)}…` : input}`
+      return `${where}:${field} ${issue.message}${found}`
+    })
+    throw new ConfigError(lines.join('\n'))
+  }
+  const { batch, accumulate, schedule } = result.data
+  if (batch % accumulate !== 0)
+    throw new ConfigError(`${where}: batch: expected a multiple of accumulate, ${accumulate}, found ${batch}`)
+  if (schedule.kind === 'lavis' && schedule.steps_per_epoch === undefined)
+    throw new ConfigError(
+      `${where}: schedule.steps_per_epoch: expected the steps of an epoch, which the schedule "lavis" goes by`,
+    )
+  return result.data
+}
