@@ -155,7 +155,7 @@ function textEmbedding(p: Params, config: RetrievalConfig): Value {
 }
 
 /** x of length 1 along its last axis (torch.nn.functional.normalize). */
-function normalised(x: Value): Value {
+export function normalised(x: Value): Value {
   return div(x, sqrt(add(reduceSum(mul(x, x), [-1]), scalar(1e-24))))
 }
 

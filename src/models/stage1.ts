@@ -132,7 +132,7 @@ function forEachItem(tokenId: number, ids: Value): Value {
 }
 
 /** A batch of pairs beside each other, (batch, batch). */
-interface Pairs {
+export interface Pairs {
   /** Of each image (rows) to each text: the best query's cosine, divided by the temperature. */
   readonly similarity: Value
   /** Bool: the same image. */
@@ -155,7 +155,7 @@ function comparePairs(p: Params, config: RetrievalConfig, { ids, queries, embeds
 }
 
 /** Cross-entropy from images to texts and from texts to images; all pairs of an image share its target. */
-function contrastiveLoss({ similarity, same }: Pairs): Value {
+export function contrastiveLoss({ similarity, same }: Pairs): Value {
   const hits = cast(same, 'float32')
   const targets = div(hits, reduceSum(hits, [1]))
   const towards = (scores: Value) => {
