@@ -34,6 +34,11 @@ export function evaluateRetrieval(
     imageOfTexts.map((image) => [image]),
     ties,
   )
+  return retrievalScores(txt, img)
+}
+
+/** From the recall of the texts of images, and of the images of texts. */
+export function retrievalScores(txt: Recall, img: Recall): RetrievalScores {
   return {
     txt_r1: txt.r1,
     txt_r5: txt.r5,

@@ -31,7 +31,11 @@ export interface Recall {
 
 /** `targets[row]` are the columns that are right for the row, at least one. */
 export function recall(scores: ScoreMatrix, targets: readonly (readonly number[])[], ties: TieRule = 'low'): Recall {
-  const ranks = targets.map((columns, row) => bestRank(scores, row, columns, ties))
+  return recallOfRanks(targets.map((columns, row) => bestRank(scores, row, columns, ties)))
+}
+
+/** Of the place of the best right item in every row. */
+export function recallOfRanks(ranks: readonly number[]): Recall {
   const within = (k: number) => (100 * ranks.filter((rank) => rank < k).length) / ranks.length
   return { r1: within(1), r5: within(5), r10: within(10) }
 }

@@ -6,12 +6,8 @@ import { decodeImage, type ImageSource } from '../../images/node.ts'
 import type { RgbImage } from '../../images/rgb-image.ts'
 import { type ImageInput, imageName, isPixels } from '../image.ts'
 import type { EncodeOptions, RetrievalEncoder, RetrievalImage } from './encoder.ts'
-import { narrowFloat16 } from './float16.ts'
+import { type FeatureType, narrowFloat16 } from './float16.ts'
 import { keepWholeBatches, type Records } from './node-records.ts'
-
-/** The type in which the image encoder's output is kept. */
-export const featureTypes = ['float16', 'float32'] as const
-export type FeatureType = (typeof featureTypes)[number]
 
 export interface ImageOptions extends EncodeOptions {
   /** Images that are encoded together. */
