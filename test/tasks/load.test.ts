@@ -97,7 +97,11 @@ test('weights that do not fit the configuration are listed by name', async () =>
 test('what is missing or wrong in a folder is said', async () => {
   const empty = join(temporary, 'empty')
   mkdirSync(empty)
-  await assert.rejects(loadBlip2(empty), /config\.json: cannot be read; a model folder has/)
+  await assert.rejects(loadBlip2(empty), /expected model\.safetensors or .*, found no weights/)
+  const noConfig = join(temporary, 'no-config')
+  mkdirSync(noConfig)
+  copyFileSync(join(demo, 'model.safetensors'), join(noConfig, 'model.safetensors'))
+  await assert.rejects(loadBlip2(noConfig), /config\.json: cannot be read; a model folder has/)
   const badConfig = folderWith('bad-config', (folder) => writeFileSync(join(folder, 'config.json'), '{'))
   await assert.rejects(loadBlip2(badConfig), /config\.json: not JSON/)
   const noWeights = folderWith('no-weights', () => {})

@@ -1,7 +1,7 @@
 /** Whether the tensors of a checkpoint are those that its configuration asks for, by the rules that loading goes by. */
 import { tiedNames } from '../../models/blip2.ts'
+import { isBuffer } from '../../models/names/names.ts'
 import { findWeight } from '../../nn/index.ts'
-import { isBuffer } from '../../tasks/sessions.ts'
 import type { Listed } from './tensors.ts'
 
 export interface Fit {

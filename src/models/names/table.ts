@@ -158,7 +158,11 @@ export const sections: readonly Section[] = [
   },
   {
     part: 'Q-Former',
-    below: ['qformer.encoder.layer.{i}.', 'Qformer.bert.encoder.layer.{i}.', 'multimodal_backbone.bert.encoder.layer.{i}.'],
+    below: [
+      'qformer.encoder.layer.{i}.',
+      'Qformer.bert.encoder.layer.{i}.',
+      'multimodal_backbone.bert.encoder.layer.{i}.',
+    ],
     rows: [
       ['attention.attention.query.*', 'attention.self.query.*', 'attention.self.query.*'],
       ['attention.attention.key.*', 'attention.self.key.*', 'attention.self.key.*'],
@@ -177,7 +181,11 @@ export const sections: readonly Section[] = [
   },
   {
     part: 'Q-Former text',
-    below: ['qformer.encoder.layer.{i}.', 'Qformer.bert.encoder.layer.{i}.', 'multimodal_backbone.bert.encoder.layer.{i}.'],
+    below: [
+      'qformer.encoder.layer.{i}.',
+      'Qformer.bert.encoder.layer.{i}.',
+      'multimodal_backbone.bert.encoder.layer.{i}.',
+    ],
     rows: [
       ['intermediate.dense.*', 'intermediate.dense.*', 'intermediate.dense.*'],
       ['output.dense.*', 'output.dense.*', 'output.dense.*'],
