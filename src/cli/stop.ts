@@ -1,4 +1,5 @@
 /** Ending before the end: Ctrl-C, a kill, a reader that has gone. */
+import { setMaxListeners } from 'node:events'
 
 /** The reason of the signal below. */
 export class Stopped extends Error {
@@ -22,6 +23,7 @@ const patience = 500
  */
 export function stopSignal(): AbortSignal {
   const controller = new AbortController()
+  setMaxListeners(0, controller.signal) // every image of a batch listens; not a leak
   for (const [name, exitCode] of Object.entries(signals)) {
     process.on(name, () => {
       // By the signal itself: exit handlers would wait for the computation that is under way.

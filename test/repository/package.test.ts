@@ -81,10 +81,18 @@ after(() => rmSync(folder, { recursive: true, force: true }))
 
 test('the tarball has the compiled sources and the documents, nothing else', () => {
   const paths = packed.files.map(({ path }) => path)
-  for (const path of ['LICENSE', 'README.md', 'bin/blip2.js', 'dist/index.js', 'dist/index.d.ts', 'dist/cli/main.js']) {
+  for (const path of [
+    'LICENSE',
+    'README.md',
+    'bin/blip2.js',
+    'dist/index.js',
+    'dist/index.d.ts',
+    'dist/cli/main.js',
+    'configs/vqav2.yaml',
+  ]) {
     assert.ok(paths.includes(path), path)
   }
-  const named = /^(LICENSE|README\.md|CHANGELOG\.md|FEATURES\.md|package\.json|bin\/blip2\.js)$/
+  const named = /^(LICENSE|README\.md|CHANGELOG\.md|FEATURES\.md|package\.json|bin\/blip2\.js|configs\/[\w-]+\.yaml)$/
   const unexpected = paths.filter((path) => !named.test(path) && !isCompiled(path))
   assert.deepEqual(unexpected, [], 'not compiled from src (an old dist? `rm -r dist` and build again)')
   assert.ok(packed.size < 400_000, `${packed.size} bytes`)
