@@ -5,6 +5,7 @@ import { addChat } from './chat.ts'
 import { addInspect } from './inspect.ts'
 import { addMetrics } from './metrics.ts'
 import { addModels } from './models.ts'
+import { addRetrieve } from './retrieve.ts'
 import { addTest } from './test.ts'
 import { addVqa } from './vqa.ts'
 
@@ -31,6 +32,7 @@ Results go to standard output, everything else to standard error. Exit code: 0 a
   addCaption(program, signal)
   addVqa(program, signal)
   addChat(program, signal)
+  addRetrieve(program, signal)
   addInspect(program)
   addModels(program)
   addMetrics(program, signal)
