@@ -10,7 +10,9 @@ import { type Blip2Config, isRetrievalConfig, parseConfig, type RetrievalConfig 
 import { inferConfig, type KnownConfig } from '../models/names/infer-config.ts'
 import { canonicalNames, type Origin, partOf, type Recognised } from '../models/names/names.ts'
 import { takes } from '../models/names/parts.ts'
+import { layerOf } from '../models/names/rows.ts'
 import { imageEncoderNames, languageModelNames } from '../models/names/supplements.ts'
+import type { Part } from '../models/names/table.ts'
 import { findPreset, type Preset } from '../models/presets.ts'
 
 /** A long step of loading: bytes done and in all. */
@@ -125,9 +127,8 @@ async function addParts(main: Supply, { naming, traits }: Recognised, options: S
       ? main.tensors.has('itm_head.weight') && !main.tensors.has('language_projection.weight')
       : isRetrievalConfig(parseConfig(main.config, join(main.folder, 'config.json')))
 
-  const has = (part: string) => [...main.tensors.keys()].some((name) => partOf(name) === part)
-  const encoderThere = has('image encoder')
-  const languageThere = retrieval || has('language model')
+  const encoderThere = hasLayers(main, 'image encoder')
+  const languageThere = retrieval || hasLayers(main, 'language model')
   const { imageEncoder, languageModel, revision, ...others } = options
   if (encoderThere && imageEncoder !== undefined) throw notNeeded('--image-encoder (imageEncoder)', source)
   if (languageThere && languageModel !== undefined) throw notNeeded('--language-model (languageModel)', source)
@@ -137,8 +138,9 @@ async function addParts(main: Supply, { naming, traits }: Recognised, options: S
   if (!languageThere && languageModel === undefined)
     throw lacking(source, 'language model', `--language-model ${published} (languageModel)`)
 
+  const kept = new Map([...main.tensors].filter(([name]) => languageThere || partOf(name) !== 'language model'))
   return {
-    main,
+    main: { ...main, tensors: kept },
     imageEncoder: encoderThere ? undefined : await openPart(imageEncoder as string, imageEncoderNames),
     languageModel: languageThere ? undefined : await openPart(languageModel as string, languageModelNames),
   }
@@ -146,9 +148,14 @@ async function addParts(main: Supply, { naming, traits }: Recognised, options: S
   /** What the model has itself comes first: the norm behind the encoder. */
   async function openPart(from: string, find: typeof languageModelNames): Promise<Supply> {
     const opened = await open(from, others)
-    const found = [...find([...opened.checkpoint.tensors.keys()], from)].filter(([name]) => !main.tensors.has(name))
+    const found = [...find([...opened.checkpoint.tensors.keys()], from)].filter(([name]) => !kept.has(name))
     return { ...opened, tensors: new Map(found) }
   }
+}
+
+/** Whether a part is really there: what LAVIS trains lacks what is frozen, but for second names of tied tensors, such as OPT's head. */
+function hasLayers({ tensors }: Supply, part: Part): boolean {
+  return [...tensors.keys()].some((name) => partOf(name) === part && layerOf(name) !== undefined)
 }
 
 function lacking(source: string, part: string, option: string): CheckpointError {
@@ -187,7 +194,7 @@ function textConfigOf(config: unknown): Readonly<Record<string, unknown>> | unde
 }
 
 /** Adds the tensors under their canonical names, in the order of the file, and returns the files they lie in. */
-async function layOut(
+export async function layOut(
   checkpoint: Checkpoint,
   wanted: readonly (readonly [string, Origin])[],
   into: { readonly tensors: Map<string, StoredTensor>; readonly replaced: Map<string, Float32Array> },

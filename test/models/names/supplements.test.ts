@@ -46,7 +46,8 @@ test('an image encoder in a BLIP-2, or alone with the last block and the head th
     q: 'blocks.2.attn.q_bias',
     v: 'blocks.2.attn.v_bias',
   })
-  const clip = ['conv1.weight', 'class_embedding', 'positional_embedding', 'ln_pre.weight', 'ln_post.weight', 'proj']
+  const block = 'transformer.resblocks.0.ln_1.weight'
+  const clip = ['conv1.weight', 'class_embedding', 'positional_embedding', block, 'ln_post.weight', 'proj']
   assert.ok(imageEncoderNames(clip, 'clip_vit_L.pth').has('visual_encoder.conv1.weight'))
 
   const inside = imageEncoderNames(namesOf('mmpretrain-retrieval-364'), 'x')
@@ -60,6 +61,7 @@ test('a source without the part is an error', () => {
     /^CheckpointError: s1\.pth: no language model in it/,
   )
   assert.throws(() => languageModelNames([], 'x'), /found nothing/)
+  assert.throws(() => languageModelNames(['query_tokens', 'opt_model.lm_head.weight'], 'x'), /no language model in it/)
   assert.throws(
     () => imageEncoderNames(language.opt, 'opt'),
     /^CheckpointError: opt: no image encoder in it: expected .* found language_model/,
