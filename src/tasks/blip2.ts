@@ -101,4 +101,3 @@ export interface Blip2 {
   /** Gives the memory back and ends the threads. Calls that are running or come later reject with a SessionError. */
   dispose(): Promise<void>
 }
-export { createGenerationModel as createBlip2 } from './generation-model.ts'

@@ -1,17 +1,21 @@
 /** From a name, folder or file to a model that is ready to be asked. */
 import { readAhead } from '../checkpoints/node-read-ahead.ts'
-import { CheckpointError, SessionError } from '../errors.ts'
+import { SessionError } from '../errors.ts'
 import { createPreprocessor } from '../images/node-preprocess.ts'
-import { type Blip2Config, isRetrievalConfig } from '../models/config.ts'
-import { findPreset } from '../models/presets.ts'
+import { type Blip2Config, isRetrievalConfig, type RetrievalConfig } from '../models/config.ts'
 import { planMemory } from '../runtime/memory.ts'
 import { type DeviceOptions, openDevice } from '../runtime/node.ts'
 import { machineMemory } from '../runtime/node-memory.ts'
 import { loadTokenizer } from '../tokenizers/node.ts'
+import { qformerTokenizer } from '../tokenizers/qformer.ts'
 import { activationBytes } from './activations.ts'
-import { type Blip2, createBlip2 } from './blip2.ts'
+import type { Blip2 } from './blip2.ts'
 import { createEngine } from './engine.ts'
+import { createGenerationModel } from './generation-model.ts'
 import { atImageSize } from './image-size.ts'
+import { createMatchingEngine } from './matching/engine.ts'
+import { createRetrievalModel } from './matching/model.ts'
+import { createMatchingSessions } from './matching/sessions.ts'
 import { type ModelSource, openSource, type SourceOptions } from './node-source.ts'
 import { createSessions } from './sessions.ts'
 
@@ -30,10 +34,8 @@ export interface LoadOptions extends DeviceOptions, SourceOptions {
  * @throws CheckpointError, ConfigError, SessionError (not enough memory; device not available), or the signal's reason.
  */
 export async function loadBlip2(source: string, options: LoadOptions = {}): Promise<Blip2> {
-  if (findPreset(source)?.kind === 'retrieval') throw noGeneration(source)
   const found = await openSource(source, options)
-  const { preset, config: trained } = found
-  if (isRetrievalConfig(trained) || preset?.kind === 'retrieval') throw noGeneration(source)
+  const { preset, config: trained, tensors, files } = found
   const tokenizer = await loadTokenizer(found.tokenizerFolder)
   const size = options.imageSize ?? preset?.config.vision_config.image_size ?? trained.vision_config.image_size
   const { config, replaced } = await atImageSize(trained, found, size)
@@ -41,30 +43,52 @@ export async function loadBlip2(source: string, options: LoadOptions = {}): Prom
 
   const device = await openDevice(options)
   try {
-    const engine = createEngine(createSessions(device, config, found.tensors, replaced))
-    const reading = readAhead(slow ? [] : found.files.map((file) => file.path))
-    return createBlip2({
-      name: source,
-      config,
-      engine: { ...engine, dispose: () => Promise.all([reading.stop(), engine.dispose()]).then(() => {}) },
-      tokenizer,
-      preprocessor: createPreprocessor(),
-      captionPrompt: preset?.captionPrompt ?? '',
-    })
+    return isRetrievalConfig(config) ? retrievalModel(config) : generationModel(config)
   } catch (error) {
     await device.dispose()
     throw error
   }
+
+  function generationModel(config: Blip2Config): Blip2 {
+    const engine = createEngine(createSessions(device, config, tensors, replaced))
+    return createGenerationModel({
+      name: source,
+      config,
+      engine: withReadAhead(engine, slow ? [] : files),
+      tokenizer,
+      preprocessor: createPreprocessor(),
+      captionPrompt: preset?.kind === 'generation' ? preset.captionPrompt : '',
+    })
+  }
+
+  function retrievalModel(config: RetrievalConfig): Blip2 {
+    const words = qformerTokenizer(tokenizer, config.qformer_config.vocab_size)
+    const engine = createMatchingEngine(createMatchingSessions(device, config, tensors, replaced), words)
+    return createRetrievalModel({
+      name: source,
+      engine: withReadAhead(engine, slow ? [] : files),
+      tokenizer: words,
+      preprocessor: createPreprocessor(),
+      ...(options.onNotice && { onNotice: options.onNotice }),
+    })
+  }
 }
 
-function noGeneration(source: string): CheckpointError {
-  return new CheckpointError(
-    `${source}: image-text retrieval models are not supported yet; \`blip2 models\` says which are`,
-  )
+/** Reads the weights' files in the background until the engine is disposed of. */
+function withReadAhead<Engine extends { dispose(): Promise<void> }>(
+  engine: Engine,
+  files: ModelSource['files'],
+): Engine {
+  const reading = readAhead(files.map(({ path }) => path))
+  return { ...engine, dispose: () => Promise.all([reading.stop(), engine.dispose()]).then(() => {}) }
 }
 
 /** Whether running it will be slow, which is said. Throws SessionError where there is not enough memory. */
-function checkMemory({ name, files }: ModelSource, config: Blip2Config, { batch = 1, onNotice }: LoadOptions): boolean {
+function checkMemory(
+  { name, files }: ModelSource,
+  config: ModelSource['config'],
+  { batch = 1, onNotice }: LoadOptions,
+): boolean {
   const mappedBytes = files.reduce((sum, file) => sum + file.size, 0)
   const need = { mappedBytes, copiedBytes: 0, activationBytes: activationBytes(config, batch) }
   const plan = planMemory(need, machineMemory())

@@ -107,7 +107,6 @@ test('what is missing or wrong in a folder is said', async () => {
   const noWeights = folderWith('no-weights', () => {})
   await assert.rejects(loadBlip2(noWeights), CheckpointError)
   await assert.rejects(loadBlip2(join(temporary, 'nowhere')), /no such folder or file/)
-  await assert.rejects(loadBlip2('blip2_3rdparty_retrieval'), /not supported yet/)
   await assert.rejects(loadBlip2(demo, { device: 'cuda' }), SessionError)
   await assert.rejects(loadBlip2(demo, { threads: 0 }), ConfigError)
 })

@@ -2,6 +2,7 @@
 import { ConfigError, DataError } from '../../errors.ts'
 import type { Preprocessor } from '../../images/node-preprocess.ts'
 import type { Tensor } from '../../runtime/device.ts'
+import { captionText } from '../../tokenizers/lavis-text.ts'
 import type { QformerTokenizer } from '../../tokenizers/qformer.ts'
 import type { Blip2, Caption, TaskOptions } from '../blip2.ts'
 import { type EncodedImage, type ImageInput, MatchingImage } from '../image.ts'
@@ -10,7 +11,7 @@ import { float32 } from '../layout.ts'
 import { captionDefaults, generationOptions } from '../prompts.ts'
 import { encodeImages, type ReadImageOptions } from '../read-images.ts'
 import { timing } from '../timing.ts'
-import type { MatchingEngine, MatchLogits } from './engine.ts'
+import type { MatchingEngine, MatchLogits, TextTokens } from './engine.ts'
 import { asInputs, type FeatureInputs, type Features, featureTensor, type Match, type MatchOptions } from './results.ts'
 import { retrievalEncoder } from './retrieval-encoder.ts'
 import { textReader } from './text-reader.ts'
@@ -36,13 +37,16 @@ export function createRetrievalModel({ name, engine, tokenizer, preprocessor, on
   const encodeAll = (images: readonly ImageInput[], options: ReadImageOptions) =>
     encodeImages(reader, images, options, timing())
 
+  function wordsFor({ clean = true, maxTextLength }: MatchOptions, usualLength: number): (text: string) => TextTokens {
+    return (text) => readText(clean ? captionText(text) : text, maxTextLength ?? usualLength)
+  }
+
   async function matchAll(
     images: readonly ImageInput[],
     texts: readonly string[],
     options: MatchOptions = {},
   ): Promise<Match[][]> {
-    const length = options.maxTextLength ?? Math.min(trainedTextLength, positions)
-    const tokens = texts.map((text) => readText(text, length))
+    const tokens = texts.map(wordsFor(options, Math.min(trainedTextLength, positions)))
     const features = stacked(await engine.textFeatures(tokens, options), config.image_text_hidden_size)
     const results: Match[][] = []
     for (const input of images) {
@@ -67,7 +71,7 @@ export function createRetrievalModel({ name, engine, tokenizer, preprocessor, on
   }
 
   async function featuresBatch(inputs: FeatureInputs, options: MatchOptions = {}): Promise<Features[]> {
-    const read = (text: string) => readText(text, options.maxTextLength ?? positions)
+    const read = wordsFor(options, positions)
     switch (inputs.mode) {
       case 'image': {
         const images = await encodeAll(inputs.images, options)

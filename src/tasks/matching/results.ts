@@ -9,6 +9,8 @@ export interface MatchOptions extends ReadImageOptions {
    * features read all that the model has positions for (512). Both as LAVIS.
    */
   readonly maxTextLength?: number | undefined
+  /** Read texts in lower case and without .!"()*#:;~, as LAVIS in training and after it. Default true; Hugging Face does not. */
+  readonly clean?: boolean | undefined
   /** Texts that are computed together. Default 32. */
   readonly batch?: number | undefined
 }
