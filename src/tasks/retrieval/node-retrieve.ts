@@ -56,7 +56,7 @@ export interface RetrieveOptions extends EncodeOptions {
   readonly work?: Work | undefined
   /** A .safetensors file for all ITC similarities: `score_i2t` (images that can be read, texts). */
   readonly similarity?: string | undefined
-  /** Images and texts whose similarities are computed together. Default 128 and 2,048. */
+  /** Images and texts whose similarities are computed together. Default 64 and 1,024. */
   readonly blocks?: { readonly images: number; readonly texts: number } | undefined
   /** Seconds between two times that the state of the first stage is kept. Default 30. */
   readonly stateInterval?: number | undefined
@@ -104,7 +104,7 @@ export async function retrieve(
 type Settings = ReturnType<typeof withDefaults>
 
 function withDefaults(options: RetrieveOptions) {
-  const { blocks = { images: 128, texts: 2048 }, imageBatch = 1, textBatch = 32, k = 128 } = options
+  const { blocks = { images: 64, texts: 1024 }, imageBatch = 1, textBatch = 32, k = 128 } = options
   const counts = { k, imageBatch, textBatch, 'blocks.images': blocks.images, 'blocks.texts': blocks.texts }
   for (const [name, value] of Object.entries(counts)) {
     if (!Number.isSafeInteger(value) || value < 1)
