@@ -2,10 +2,12 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { checkHfBlip2 } from './hf-blip2.ts'
+import { checkLavisQformer, qformerNotCovered } from './lavis-qformer.ts'
+import { checkLavisStage2, stage2NotCovered } from './lavis-stage2.ts'
 import { checkMetrics, metricsNotCovered } from './metrics.ts'
 import { checkPreprocess } from './preprocess.ts'
 import { attempt, type Check, type Report } from './report.ts'
-import { checkVision, visionNotCovered } from './vision.ts'
+import { checkVision } from './vision.ts'
 
 interface Comparison {
   check(path: string): Promise<Check[]>
@@ -16,8 +18,11 @@ interface Comparison {
 export const comparisons: Readonly<Record<string, Comparison>> = {
   'hf-blip2-opt': { check: checkHfBlip2 },
   'hf-blip2-t5': { check: checkHfBlip2 },
+  'lavis-qformer': { check: checkLavisQformer, notCovered: qformerNotCovered },
+  'lavis-stage2-opt': { check: checkLavisStage2, notCovered: stage2NotCovered },
+  'lavis-stage2-t5': { check: checkLavisStage2, notCovered: stage2NotCovered },
   metrics: { check: checkMetrics, notCovered: metricsNotCovered },
-  vision: { check: checkVision, notCovered: visionNotCovered },
+  vision: { check: checkVision },
 }
 
 /** Folders with photos, which are not ours to copy: compared where a tree has them. */

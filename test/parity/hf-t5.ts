@@ -48,7 +48,7 @@ export async function t5Outputs({ params, config, queryEmbeds, target }: TextRun
       positions: places,
       key_positions: places,
       read: places,
-      mask: causalMask(batch, length),
+      mask: causalMask(batch, length, texts.labelMask && rows(texts.labelMask)),
       source_mask: sourceMask,
     },
     target,
@@ -76,12 +76,12 @@ function caches(logits: Value, present: Feeds, batch: number): Feeds {
   )
 }
 
-function causalMask(batch: number, length: number) {
-  const one = range(length).flatMap((query) =>
-    range(length).map((key) => (key <= query ? 0 : Number.NEGATIVE_INFINITY)),
+function causalMask(batch: number, length: number, visible?: readonly (readonly number[])[]) {
+  const seen = (item: number, query: number, key: number) => key <= query && visible?.[item]?.[key] !== 0
+  const scores = range(batch).flatMap((item) =>
+    range(length).flatMap((query) =>
+      range(length).map((key) => (seen(item, query, key) ? 0 : Number.NEGATIVE_INFINITY)),
+    ),
   )
-  return floats(
-    [batch, 1, length, length],
-    range(batch).flatMap(() => one),
-  )
+  return floats([batch, 1, length, length], scores)
 }

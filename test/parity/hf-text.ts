@@ -16,6 +16,8 @@ export interface Texts {
   readonly mask: Tensor
   /** (batch, labels): -100 where nothing is predicted. */
   readonly labels: Tensor
+  /** (batch, labels): 0 where Flan-T5's decoder does not look; LAVIS says so for padding, Hugging Face does not. */
+  readonly labelMask?: Tensor
 }
 
 /** What runs a language model on `texts` behind the images. queryEmbeds (queries, batch, size). */

@@ -3,11 +3,12 @@ import { basename, join } from 'node:path'
 import { openCheckpoint } from '../../src/checkpoints/node.ts'
 import type { Checkpoint } from '../../src/checkpoints/safetensors.ts'
 import { input, labelled, type Target } from '../../src/graph/index.ts'
+import { clipEncoder } from '../../src/models/clip.ts'
 import { parseBlip2Config, type VisionConfig } from '../../src/models/config.ts'
 import { imageEncoder } from '../../src/models/image-encoder.ts'
 import { interpolatePositions } from '../../src/models/positions.ts'
 import { visionEncoder } from '../../src/models/vision.ts'
-import { layerNorm, storedParams } from '../../src/nn/index.ts'
+import { layerNorm, type Params, storedParams } from '../../src/nn/index.ts'
 import { evaluate, training } from '../support/evaluate.ts'
 import { openReference, type Reference, tensorOf } from '../support/reference.ts'
 import { floats, type Tensor } from '../support/tensors.ts'
@@ -17,36 +18,49 @@ import { batchFirst, find, range } from './layout.ts'
 import { attempt, type Check } from './report.ts'
 
 const positions = 'vision_model.embeddings.position_embedding'
+const clipPositions = 'visual_encoder.positional_embedding'
 const targets: readonly Target[] = [{ purpose: 'inference', sizes: { batch: 1 } }, training]
-
-/** Names of cases that no model here computes yet. */
-export async function visionNotCovered(path: string): Promise<string[]> {
-  const { names } = await openReference(path)
-  return names.filter((name) => name.startsWith('clip.')).map((name) => `${basename(path)}/${name}`)
-}
 
 export async function checkVision(path: string): Promise<Check[]> {
   const folder = basename(path)
   const reference = await openReference(path)
-  const { tensors } = await openCheckpoint(join(path, 'eva.hf.safetensors'))
-  const names = reference.names.filter((name) => /^(eva|hf_eps)/.test(name))
-  const expected = Object.fromEntries(
-    await Promise.all(names.map(async (name) => [name, await reference.tensor(name)] as const)),
-  )
   const checks: Check[] = []
-  for (const target of targets) {
-    const variant = `eva.hf.safetensors, ${target.purpose}`
-    const compute = async () => {
-      const found = {
-        ...(await lavisOutputs(reference, tensors, target)),
-        ...(await bigOutputs(reference, tensors, target)),
-        ...(await huggingFaceOutputs(reference, tensors, names, target)),
+  for (const [file, { cases, outputs }] of Object.entries(encoders)) {
+    const expected = await expectedOutputs(reference, cases)
+    for (const target of targets) {
+      const variant = `${file}, ${target.purpose}`
+      const compute = async () => {
+        const { tensors } = await openCheckpoint(join(path, file))
+        const found = await outputs(reference, tensors, target)
+        return compareAll({ folder, variant }, found, expected, tolerances(reference.facts))
       }
-      return compareAll({ folder, variant }, found, expected, tolerances(reference.facts))
+      checks.push(...(await attempt(folder, variant, compute)))
     }
-    checks.push(...(await attempt(folder, variant, compute)))
   }
   return checks
+}
+
+interface Encoder {
+  /** The cases that it has. */
+  readonly cases: RegExp
+  outputs(reference: Reference, tensors: Checkpoint['tensors'], target: Target): Promise<Named>
+}
+
+const encoders: Readonly<Record<string, Encoder>> = {
+  'eva.hf.safetensors': {
+    cases: /^(eva|hf_eps)/,
+    outputs: async (reference, tensors, target) => ({
+      ...(await lavisOutputs(reference, tensors, target)),
+      ...(await bigOutputs(reference, tensors, target)),
+      ...(await huggingFaceOutputs(reference, tensors, target)),
+    }),
+  },
+  'clip.lavis.safetensors': { cases: /^clip\./, outputs: clipOutputs },
+}
+
+async function expectedOutputs({ names, tensor }: Reference, cases: RegExp): Promise<Named> {
+  const wanted = names.filter((name) => cases.test(name))
+  return Object.fromEntries(await Promise.all(wanted.map(async (name) => [name, await tensor(name)] as const)))
 }
 
 interface Facts {
@@ -55,6 +69,14 @@ interface Facts {
   readonly ln_vision_eps: number
   readonly big_image: number
   readonly grid: { readonly native: number; readonly big: number; readonly small: number }
+  readonly clip: {
+    readonly image_size: number
+    readonly patch_size: number
+    readonly width: number
+    readonly layers: number
+    readonly heads: number
+    readonly layer_norm_eps: number
+  }
 }
 
 /** The sizes of the folder; what it does not say is as published. */
@@ -121,10 +143,9 @@ async function bigOutputs(reference: Reference, tensors: Checkpoint['tensors'], 
 async function huggingFaceOutputs(
   reference: Reference,
   tensors: Checkpoint['tensors'],
-  names: readonly string[],
   target: Target,
 ): Promise<Named> {
-  const epsilons = new Set(names.flatMap((name) => /^hf_eps([^.]+)\./.exec(name)?.[1] ?? []))
+  const epsilons = new Set(reference.names.flatMap((name) => /^hf_eps([^.]+)\./.exec(name)?.[1] ?? []))
   const results: Record<string, Tensor> = {}
   for (const epsilon of epsilons) {
     const config = configOf(reference, { layer_norm_eps: Number(epsilon), post_layernorm_eps: Number(epsilon) })
@@ -138,4 +159,38 @@ async function huggingFaceOutputs(
     Object.assign(results, await evaluate(outputs, { pixel_values: await reference.tensor('in.image') }, target))
   }
   return results
+}
+
+/** CLIP's tower at its own image size and at a larger one. Its positions are interpolated with aligned corners. */
+async function clipOutputs(reference: Reference, tensors: Checkpoint['tensors'], target: Target): Promise<Named> {
+  const { clip, grid, big_image } = reference.facts as unknown as Facts
+  const { width, layers, heads, ...sizes } = clip
+  const config = configOf(reference, {
+    ...sizes,
+    model_type: 'clip_vision_model',
+    hidden_act: 'quick_gelu',
+    hidden_size: width,
+    intermediate_size: 4 * width,
+    num_hidden_layers: layers,
+    num_attention_heads: heads,
+  })
+  const stored = (await tensorOf(tensors, clipPositions)).data as Float32Array
+  const grids = { from: grid.native, to: grid.big, width, alignCorners: true }
+  const big = floats([1 + grid.big ** 2, width], interpolatePositions(stored, grids))
+  const replaced = new Map([[clipPositions, big.data as Float32Array]])
+
+  const forward = async (vision: VisionConfig, params: Params, image: string) => {
+    const output = clipEncoder(params.at('visual_encoder'), vision, pixelInput(vision))
+    return (await evaluate({ output: batchFirst(output) }, { pixel_values: await reference.tensor(image) }, target))
+      .output!
+  }
+  return {
+    'clip.forward': await forward(config, storedParams(tensors).params, 'in.image'),
+    'clip.interpolated_pos_embed': big,
+    'clip.forward_big': await forward(
+      { ...config, image_size: big_image },
+      storedParams(tensors, { replaced }).params,
+      'in.image_big',
+    ),
+  }
 }
