@@ -4,7 +4,7 @@ import { memoryAdvice } from './memory.ts'
 /** What ONNX Runtime 1.30, V8 and Node say → what it means and what to try. The first that matches is taken. */
 const meanings: readonly (readonly [said: RegExp, meaning: (match: RegExpExecArray) => string])[] = [
   [
-    /bad_alloc|failed to allocate|out of memory|array buffer allocation failed|ERR_WORKER_OUT_OF_MEMORY/i,
+    /bad_alloc|failed to allocate|could not allocate memory|out of memory|array buffer allocation failed|ERR_WORKER_OUT_OF_MEMORY/i,
     ([said]) => `out of memory (${said}); ${memoryAdvice}`,
   ],
   [
@@ -36,6 +36,15 @@ export function sessionError(where: string, cause: unknown): SessionError {
     if (match) return new SessionError(`${where}: ${meaning(match)}`, { cause })
   }
   return new SessionError(`${where}: ${said}`, { cause })
+}
+
+/** What `work` returns; what it throws, as a SessionError. */
+export function attempt<T>(where: string, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw sessionError(where, error)
+  }
 }
 
 /** An error that can be sent to another thread, which some (a DOMException) cannot. */

@@ -118,6 +118,9 @@ export class Channel<F extends Functions<F>> {
   }
 }
 
+/** For `catch`, of a call that gives something back: when the device is gone, so is that; the next call that needs it says why. */
+export function gone(): void {}
+
 /** What a function in the worker returns to move buffers instead of copying them. */
 export class Transfer<T> {
   readonly value: T

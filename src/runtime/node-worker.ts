@@ -2,22 +2,36 @@
 import { workerData } from 'node:worker_threads'
 import { env, InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node'
 import { SessionError } from '../errors.ts'
-import type { CacheRows, CacheShapes, Port, Tensor, TensorData } from './device.ts'
+import type { AdamWOptions, AdamWResult } from '../optim/adamw.ts'
+import type { Part } from '../optim/variable.ts'
+import type { CacheRows, CacheShapes, Port, Tensor, TensorData, VariableSet } from './device.ts'
 import { isTensorType } from './feeds.ts'
 import { GrowingCache } from './growing.ts'
 import { type ChannelData, serve, Transfer } from './node-channel.ts'
+import { ResidentVariables } from './resident.ts'
 
-/** What the thread does for `node-device.ts`. Sessions and caches are known by numbers that the caller chooses. */
+/** What the thread does for `node-device.ts`. Sessions, caches and variables are known by numbers that the caller chooses. */
 export interface WorkerFunctions {
   /** Answers as soon as ONNX Runtime is loaded. */
   ready(): void
   createSession(id: number, model: Uint8Array, weightsFolder?: string): { inputs: Port[]; outputs: Port[] }
-  /** Returns `outputs`; those in `present` go to the cache, whose rows are returned, and `past` comes from it. */
-  run(id: number, feeds: Record<string, Tensor>, outputs: readonly string[], cache?: CacheUse): RunResult
+  /** Returns `outputs`, and the cache's rows. */
+  run(id: number, feeds: Record<string, Tensor>, outputs: readonly string[], residents: Residents): RunResult
   disposeSession(id: number): void
   createCache(id: number, entries: CacheShapes): void
   rewind(id: number, rows: number | CacheRows): CacheRows
   disposeCache(id: number): void
+  createVariables(id: number, variables: VariableSet, step: number): void
+  readVariable(id: number, name: string, part: Part): Float32Array
+  writeVariable(id: number, name: string, data: Float32Array, part: Part): void
+  update(id: number, options: AdamWOptions): AdamWResult & { step: number }
+  disposeVariables(id: number): void
+}
+
+/** What a run reads and changes in this thread, beside its feeds and outputs. */
+export interface Residents {
+  readonly cache?: CacheUse
+  readonly variables?: VariableUse
 }
 
 /** Cache entries that a graph reads (`past.NAME`) and appends to (`present.NAME`). */
@@ -25,6 +39,13 @@ export interface CacheUse {
   readonly id: number
   readonly past: readonly string[]
   readonly present: readonly string[]
+}
+
+/** Variables that a graph reads (by their names) and whose gradients it computes (`gradient.NAME`). */
+export interface VariableUse {
+  readonly id: number
+  readonly read: readonly string[]
+  readonly gradients: readonly string[]
 }
 
 export interface RunResult {
@@ -40,6 +61,7 @@ const { threads } = (workerData as ChannelData).options as WorkerOptions
 const silent = 4 // failures arrive as exceptions; ONNX Runtime need not print them too
 const sessions = new Map<number, InferenceSession>()
 const caches = new Map<number, GrowingCache>()
+const variableSets = new Map<number, ResidentVariables>()
 
 env.logLevel = 'fatal'
 
@@ -52,19 +74,19 @@ serve<WorkerFunctions>({
     return { inputs: session.inputMetadata.map(port), outputs: session.outputMetadata.map(port) }
   },
 
-  async run(id, feeds, outputs, use) {
+  async run(id, feeds, outputs, residents) {
     const session = sessions.get(id) as InferenceSession
-    const cache = use && (caches.get(use.id) as GrowingCache)
-    const inputs = Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, ortTensor(tensor)]))
-    for (const name of use?.past ?? []) inputs[`past.${name}`] = ortTensor((cache as GrowingCache).read(name))
-    const present = (use?.present ?? []).map((name) => `present.${name}`)
+    const inputs: Feeds = Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, ortTensor(tensor)]))
+    const fetches: Fetches = Object.fromEntries(outputs.map((name) => [name, null]))
+    const takeRows = residents.cache && useCache(residents.cache, inputs, fetches)
+    const takeGradients = residents.variables && useVariables(residents.variables, inputs, fetches)
 
-    const results = await session.run(inputs, [...outputs, ...present])
-    const fresh = use?.present.map((name) => [name, tensor(results[`present.${name}`] as OrtTensor)])
-    if (fresh) cache?.append(Object.fromEntries(fresh))
+    const results = await session.run(inputs, fetches)
+    const rows = takeRows?.(results)
+    takeGradients?.(results)
     const returned = outputs.map((name) => [name, tensor(results[name] as OrtTensor)] as const)
     const buffers = new Set(returned.map(([, { data }]) => data.buffer as ArrayBuffer))
-    return new Transfer({ outputs: Object.fromEntries(returned), ...(cache && { rows: cache.rows }) }, [...buffers])
+    return new Transfer({ outputs: Object.fromEntries(returned), ...(rows && { rows }) }, [...buffers])
   },
 
   async disposeSession(id) {
@@ -85,7 +107,66 @@ serve<WorkerFunctions>({
   disposeCache(id) {
     caches.delete(id)
   },
+
+  createVariables(id, variables, step) {
+    variableSets.set(id, new ResidentVariables(variables, step))
+  },
+
+  readVariable(id, name, part) {
+    const data = (variableSets.get(id) as ResidentVariables).read(name, part)
+    return new Transfer(data, [data.buffer])
+  },
+
+  writeVariable(id, name, data, part) {
+    variableSets.get(id)?.write(name, data, part)
+  },
+
+  update(id, options) {
+    const variables = variableSets.get(id) as ResidentVariables
+    const result = variables.update(options)
+    return { ...result, step: variables.step }
+  },
+
+  disposeVariables(id) {
+    variableSets.delete(id)
+  },
 })
+
+type Feeds = Record<string, OrtTensor>
+type Fetches = Record<string, OrtTensor | null>
+type Results = InferenceSession.OnnxValueMapType
+
+/** Feeds the entries `past`, asks for those in `present`; the returned function appends these and says how many rows there are. */
+function useCache({ id, past, present }: CacheUse, inputs: Feeds, fetches: Fetches): (results: Results) => CacheRows {
+  const cache = caches.get(id) as GrowingCache
+  for (const name of past) inputs[`past.${name}`] = ortTensor(cache.read(name))
+  for (const name of present) fetches[`present.${name}`] = null
+  return (results) => {
+    cache.append(Object.fromEntries(present.map((name) => [name, tensor(results[`present.${name}`] as OrtTensor)])))
+    return cache.rows
+  }
+}
+
+/**
+ * Feeds the variables, asks for gradients; the returned function adds these up. ONNX Runtime writes the first gradient of a variable
+ * where it belongs. It returns a copy of it all the same, which nobody needs.
+ */
+function useVariables(
+  { id, read, gradients }: VariableUse,
+  inputs: Feeds,
+  fetches: Fetches,
+): (results: Results) => void {
+  const variables = variableSets.get(id) as ResidentVariables
+  for (const name of read) inputs[name] = ortTensor(variables.tensor(name, 'value'))
+  for (const name of gradients) {
+    const target = variables.gradientTarget(name)
+    fetches[`gradient.${name}`] = target ? ortTensor(target) : null
+  }
+  return (results) => {
+    const computed = gradients.map((name) => [name, tensor(results[`gradient.${name}`] as OrtTensor)] as const)
+    variables.addGradients(Object.fromEntries(computed))
+  }
+}
 
 /**
  * Without prepacking, float32 weights stay mapped from their file: no second copy. Without arena and memory pattern the

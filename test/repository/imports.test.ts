@@ -16,9 +16,23 @@ const allowed: Record<string, readonly string[]> = {
   images: [],
   tokenizers: [],
   data: ['images'],
-  runtime: ['graph'],
+  optim: [],
+  runtime: ['graph', 'optim'],
   generation: [],
   tasks: ['graph', 'models', 'nn', 'checkpoints', 'runtime', 'images', 'tokenizers', 'generation'],
+  training: [
+    'graph',
+    'models',
+    'nn',
+    'autodiff',
+    'checkpoints',
+    'runtime',
+    'images',
+    'tokenizers',
+    'data',
+    'optim',
+    'tasks',
+  ],
   evaluation: ['models', 'checkpoints', 'images', 'tokenizers', 'generation', 'metrics', 'tasks'],
   cli: [
     'graph',
@@ -32,6 +46,7 @@ const allowed: Record<string, readonly string[]> = {
     'metrics',
     'tasks',
     'evaluation',
+    'training',
   ],
 }
 

@@ -8,7 +8,7 @@ import { additionModel, echoModel, floats, logModel, longs, repeatModel, unknown
 const numbers = (tensor: Tensor | undefined) => Array.from(tensor?.data ?? [], Number)
 
 /** Rejects with a SessionError whose message matches all patterns. */
-async function fails(work: Promise<unknown>, ...patterns: RegExp[]): Promise<void> {
+export async function fails(work: Promise<unknown>, ...patterns: RegExp[]): Promise<void> {
   await assert.rejects(work, (error) => {
     assert.ok(error instanceof SessionError, `expected a SessionError, found ${error}`)
     for (const pattern of patterns) assert.match(error.message, pattern)

@@ -1,4 +1,7 @@
 import { openDevice } from '../../src/runtime/node.ts'
 import { deviceContract } from './contract.ts'
+import { variablesContract } from './variables-contract.ts'
 
-deviceContract('cpu', () => openDevice({ device: 'cpu', threads: 2 }))
+const open = () => openDevice({ device: 'cpu', threads: 2 })
+deviceContract('cpu', open)
+variablesContract('cpu', open)

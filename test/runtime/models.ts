@@ -1,15 +1,17 @@
 /** Models of a few operators, small enough to know their results by hand. */
+import { gradients } from '../../src/autodiff/index.ts'
 import {
   type DType,
   input,
   node,
   parameter,
   type Shape,
+  scalar,
   toOnnx,
   type Value,
   type WeightData,
 } from '../../src/graph/index.ts'
-import { add, concat, gemm, matmul, reduceSum } from '../../src/ops/index.ts'
+import { add, concat, div, gemm, matmul, mul, reduceMean, reduceSum, reshape, sub } from '../../src/ops/index.ts'
 import type { Tensor } from '../../src/runtime/device.ts'
 
 const write = (outputs: Record<string, Value>) => toOnnx(outputs, { purpose: 'inference' })
@@ -73,4 +75,30 @@ export function slowFeeds(rows: number): Record<string, Tensor> {
 /** y = x·wᵀ with x (rows, in) and w (out, in) wherever `data` lies. */
 export function linearModel(shape: readonly [out: number, inSize: number], data: WeightData) {
   return write({ y: gemm(input('x', 'float32', ['rows', shape[1]]), parameter('w', shape, data)) })
+}
+
+/**
+ * prediction = x·wᵀ + b, with x (rows, 2), w (1, 2) and b (1); loss = the mean of (prediction - y)². With the gradients of w and b
+ * as a training graph has them, and without.
+ */
+export function lineModels() {
+  const [x, y] = [input('x', 'float32', ['rows', 2]), input('y', 'float32', ['rows', 1])]
+  const [w, b] = [parameter('w', [1, 2]), parameter('b', [1])]
+  const prediction = add(gemm(x, w), b)
+  const error = sub(prediction, y)
+  const loss = reshape(reduceMean(mul(error, error), [0, 1]), [])
+  const [dw, db] = gradients(loss, [w, b]) as [Value, Value]
+  const train = (outputs: Record<string, Value>) => toOnnx(outputs, { purpose: 'training' }).bytes
+  return {
+    training: train({ loss, 'gradient.w': dw, 'gradient.b': db }),
+    /** Of the same loss, the gradient of w only. */
+    half: train({ loss, 'gradient.w': dw }),
+    prediction: write({ prediction }).bytes,
+    /** With a gradient of w that is not finite when the sum of y is 0. */
+    divided: train({ loss, 'gradient.w': div(dw, reduceSum(y, [0, 1])), 'gradient.b': db }),
+    /** With as many gradients of w as there are rows. */
+    perRow: train({ 'gradient.w': matmul(mul(error, scalar(2)), w) }),
+    misshapen: train({ 'gradient.w': reshape(dw, [2, 1]) }),
+    unknown: train({ 'gradient.v': dw }),
+  }
 }
