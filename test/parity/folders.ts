@@ -5,6 +5,7 @@ import { checkHfBlip2 } from './hf-blip2.ts'
 import { checkLavisQformer, qformerNotCovered } from './lavis-qformer.ts'
 import { checkLavisStage2, stage2NotCovered } from './lavis-stage2.ts'
 import { checkMetrics, metricsNotCovered } from './metrics.ts'
+import { checkOptim } from './optim.ts'
 import { checkPreprocess } from './preprocess.ts'
 import { attempt, type Check, type Report } from './report.ts'
 import { checkVision } from './vision.ts'
@@ -22,6 +23,7 @@ export const comparisons: Readonly<Record<string, Comparison>> = {
   'lavis-stage2-opt': { check: checkLavisStage2, notCovered: stage2NotCovered },
   'lavis-stage2-t5': { check: checkLavisStage2, notCovered: stage2NotCovered },
   metrics: { check: checkMetrics, notCovered: metricsNotCovered },
+  optim: { check: checkOptim },
   vision: { check: checkVision },
 }
 
