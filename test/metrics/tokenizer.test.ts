@@ -19,6 +19,13 @@ test('whole calls: empty captions, line ends inside captions, the look past the 
   for (const { raw, tok } of calls) assert.deepEqual(tokenize(raw), tok, JSON.stringify(raw))
 })
 
+test('a next line is no line of the tool, \\r\\n is one', () => {
+  assert.deepEqual(tokenize(['a dog\x85a cat \x85', 'second']), ['a dog a cat', 'second'])
+  assert.deepEqual(tokenize(['corner No.\r\n5 x', 'second', 'third']), ['corner no', '5 x', 'second'])
+  assert.deepEqual(tokenize(['a No.', '5 dogs']), ['a no.', '5 dogs'])
+  assert.deepEqual(tokenize(['a No.', ' 5 dogs']), ['a no', '5 dogs'])
+})
+
 test('abbreviations keep their period, words of the same letters do not', () => {
   assert.deepEqual(tokenize(['a car wash.', 'Spokane, Wash.', 'an ill.', 'Ill. roads', 'Mr. A', '']), [
     'a car wash',

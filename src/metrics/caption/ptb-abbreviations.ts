@@ -1,25 +1,33 @@
 /**
  * Word lists of the Penn Treebank tokenizer that the COCO caption tools call, found by asking it (CoreNLP 3.4.1): every word of up
- * to four letters, and longer ones that are usual, before a period; every frequent word after one.
+ * to five letters, and longer ones that are usual, before a period; every frequent word after one.
  */
 
 const words = (list: string) => list.trim().split(/\s+/).join('|')
 /** In capitals too. */
 const capitalised = (list: string) => words(`${list} ${list.toUpperCase()}`)
 
-/** What keeps the period that follows it: titles, months, streets, companies. A regular expression's alternatives. */
+/** What keeps the period that follows it: titles, streets. A regular expression's alternatives. */
 export const abbreviations = words(`
-  adj adm adv al ala alex apr ariz assn assoc asst atty attys aug ave bancorp bhd bldg blvd brig bros calif capt cf cie cmdr co
-  col colo comdr conn corp cos cpl ct dak dec dept det dr drs elec ens esq est etc ext feb fla fri ft ga gen gov govs hon inc
-  ind insp intl invt jan jos jr jul jun kan kans ky lieut lt ltd maj mar md messrs mich minn mlle mme mo mon mont mr mrs ms
-  msgr mt natl neb nev nov oct okla penn pfc ph plc pres prof profs pvt rd rep reps rev rt sen sens sep sept seq sfc sgt spc
-  sq sr st ste supt supts sys tel tenn thu thurs tue tues univ va vs vt wed wis wisc wm wyo`)
+  adj adm adv alex assoc asst atty attys ave brig capt cf cie cmdr col comdr cpl dept det dr drs elec ens ft gen gov govs hon
+  insp invt jos lieut lt maj messrs mlle mme mr mrs ms msgr mt natl pfc ph pres prof profs pvt rep reps rev sen sens sfc sgt
+  spc st ste supt supts treas vs wm`)
 
-/** The same for names that are words in small letters. */
-export const capitalAbbreviations = capitalised('Ark Az Del Ill La Mass Miss Ore Pa Tex Wash')
+/** The same for months, states and companies, which can end a sentence: `Inc.a` is two tokens, `Mr.a` one. */
+export const endingAbbreviations = words(`
+  al ala apr ariz assn aug bancorp bhd bldg blvd bros calif co colo conn corp cos ct dak dec esq est etc ext feb fla fri ga
+  inc ind intl jan jr jul jun kan kans ky ltd mar md mich minn mo mon mont neb nev nov oct okla penn plc rd rt sep sept seq sq
+  sr sys tel tenn thu thurs tue tues univ va vt wed wis wisc wyo`)
 
-/** The same, never in capitals. */
-export const smallAbbreviations = '[Mm][ft]g|[Pp]?[Pp]t[ey]s?'
+/** Of these, names that are words when they begin with a small letter. */
+export const capitalAbbreviations = words('Ark Az Del Ill La Mass Miss Ore Pa Tex Wash').replace(
+  /[a-z]/g,
+  (letter) => `[${letter}${letter.toUpperCase()}]`,
+)
+
+/** Never all in capitals: titles, and of those that can end a sentence. */
+export const smallAbbreviations = '[Mm][ft]g'
+export const smallEndingAbbreviations = '[Pp]?[Pp]t[ey]s?'
 
 /** What keeps its period before a number only: `fig. 3`, `No. 5`. */
 export const beforeNumbers = words('art ca fig figs no nos op pp prop')

@@ -10,11 +10,13 @@ import {
   abbreviations,
   beforeNumbers,
   capitalAbbreviations,
+  endingAbbreviations,
   fileExtensions,
   sentenceStarters,
   smallAbbreviations,
+  smallEndingAbbreviations,
 } from './ptb-abbreviations.ts'
-import { digits, letters, symbols } from './ptb-characters.ts'
+import { digits, joiners, letters, marks, symbols } from './ptb-characters.ts'
 
 export interface Rule {
   /** Sticky. Group 1, where there is one, is the token and what follows it is look-ahead; else the whole match is the token. */
@@ -23,34 +25,42 @@ export interface Rule {
   readonly write: (text: string) => string
 }
 
-const blank = String.raw`[ \t\xa0\u2000-\u200a\u3000\n-\r\x85\u2028\u2029]`
-const letter = `(?:[${letters}]|&[aeiou](?:acute|grave|uml);)`
+const blank = String.raw`(?:\r\n|[ \t\xa0\u2000-\u200a\u3000\n-\r\x85\u2028\u2029])`
+const letter = `(?:[${letters}${marks}]|&[aeiou](?:acute|grave|uml);)`
 const digit = `[${digits}]`
-const alphanumeric = `(?:[${letters}${digits}]|&[aeiou](?:acute|grave|uml);)`
-/** Soft hyphens end compounds and elisions, not words. */
-const hardLetter = `(?:(?!\\xad)${letter})`
-const hard = `(?:(?!\\xad)${alphanumeric})`
+const alphanumeric = `(?:[${letters}${marks}${digits}]|&[aeiou](?:acute|grave|uml);)`
+/** Marks, entities and soft hyphens end compounds and elisions, not words. */
+const hardLetter = `(?:(?!\\xad)[${letters}])`
+const hard = `(?:(?!\\xad)[${letters}${digits}])`
 const apostrophe = String.raw`(?:['\x92\u2019]|&apos;)`
 const quote = String.raw`(?:['\x92\u2019\x60\x91\u2018\u201b]|&apos;)`
-const and = '(?:&amp;|&)'
+const and = '(?:&[aA][mM][pP];|&)'
 
 const word = `${letter}${alphanumeric}*(?:[.!?]${letter}${alphanumeric}*)*`
 /** With an article or preposition in front, as in French: `l'avenue`. */
 const part = `(?:[dol]${quote}(?=${hard}{2}))?${hard}+`
+const compound = `${part}(?:[${joiners}]${part})*`
 const number = `(?:${digit}*(?:[.:,\\xad\\u066b\\u066c]${digit}+)+|${digit}+)`
 const clitic = `${apostrophe}(?:[sdm]|re|ve|ll)`
 const acronym = String.raw`(?:[a-z](?:\.[a-z])+|(?:canada|sino|korean|eu|japan|non)-u\.s|u\.s\.-(?:u\.k|u\.s\.s\.r))`
+/** `u.s.-based`, `1,000-year-old` */
+const dotted = `[a-z0-9][a-z0-9.,\\xad]*(?:-(?:${acronym}\\.|[a-z0-9\\xad]+))+`
 const tagName = '[a-z][a-z0-9_:.-]*'
 const attribute = String.raw` +${tagName}(?: *= *(?:'[^'\r\n]*'|"[^"\r\n]*"))?`
 const tag = String.raw`<(?:[!?][a-z-][^>\r\n]*|/${tagName} *|${tagName}(?:${attribute})* */?)>`
 const urlEnd = String.raw`[^ \t\n\f\r"<>|.!?(){},-]`
 const path = String.raw`[^ \t\n\f\r"<>|()]+${urlEnd}`
+const address = String.raw`[^ \t\n\f\r"<>|(){}]+${urlEnd}`
 
 const same = (text: string) => text
 /** Without soft hyphens. */
 const unhyphenated = (text: string) => text.replaceAll('\xad', '')
-/** With straight apostrophes, without soft hyphens. */
-const straight = (text: string) => text.replace(/[\x92\u2019]|&apos;/g, "'").replaceAll('\xad', '')
+/** With straight apostrophes and backquotes, without soft hyphens. */
+const straight = (text: string) =>
+  text
+    .replace(/[\x92\u2019]|&apos;/g, "'")
+    .replace(/[\x91\u2018\u201b]/g, '`')
+    .replaceAll('\xad', '')
 const as = (token: string) => () => token
 const bracketed = (text: string) => text.replaceAll('(', '-LRB-').replaceAll(')', '-RRB-')
 /** A token of several words: its blanks are kept as no-break spaces, on which BLEU and CIDEr split again and ROUGE-L does not. */
@@ -75,7 +85,7 @@ const words: readonly Rule[] = [
   before(`${apostrophe}t`, 'is|was', straight),
   rule(tag, unbroken),
   before(word, clitic, straight),
-  before(`${letter}*[a-mo-z]`, `n${quote}t`, straight),
+  before('[a-z\\xad]*[a-mo-z]', `n${quote}t`, straight),
   rule(word, straight),
 ]
 
@@ -90,7 +100,7 @@ const elisions: readonly Rule[] = [
 ]
 
 const web: readonly Rule[] = [
-  rule(`https?://${path}`),
+  rule(`https?://${address}`),
   rule(String.raw`www\.(?:[^ \t\n\f\r"<>|.!?(){},]+\.)+[a-z]{2,4}(?:/${path})?`),
   // No capitals nor digits: `,-_` is a range.
   exact(
@@ -127,23 +137,33 @@ const currency: readonly Rule[] = [
 
 const abbreviated: readonly Rule[] = [
   rule('-(?:RRB|LRB|RCB|LCB|RSB|LSB)-|C\\.D\\.s|pro-|anti-'),
-  rule(`S${and}P-500|S${and}Ls`, (text) => text.replace('&amp;', '&')),
+  rule(`S${and}P-500|S${and}Ls`, (text) => text.replace(/&amp;/i, '&')),
   rule(`Cap${apostrophe}n|c${apostrophe}est`, straight),
   rule(`(?:${abbreviations}|[a-z])\\.`),
-  exact(`(?:${capitalAbbreviations}|${smallAbbreviations})\\.`),
-  rule('(?:ed|ph)\\.d\\.'),
+  exact(`(?:${smallAbbreviations})\\.`),
+  ...[`(?:${endingAbbreviations})\\.`, '(?:ed|ph)\\.d\\.'].flatMap((pattern) => [
+    rule(pattern),
+    before(pattern, '[^][^]'),
+  ]),
+  ...[`(?:${capitalAbbreviations}|${smallEndingAbbreviations})\\.`].flatMap((pattern) => [
+    exact(pattern),
+    beforeExact(pattern, '[^][^]'),
+  ]),
   rule(`${acronym}\\.`),
+  before(acronym, blank),
   beforeExact('[A-Za-z]', `\\.${blank}+(?:${sentenceStarters})${blank}`),
+  before('[a-z]', `\\.${blank}+${tag}${blank}`),
   before(`(?:${beforeNumbers})\\.`, `${blank}?${digit}`),
 ]
 
 const compounds: readonly Rule[] = [
-  rule(`${part}(?:[-_]${part})*`, unhyphenated),
-  before(`${part}(?:[-_]${part})*\\.`, '[,;:\u3001]', unhyphenated),
+  rule(compound, unhyphenated),
+  before(`${compound}\\.`, '[,;:\u3001]', unhyphenated),
   before(`${word}\\.`, '[,;:\u3001]', straight),
-  rule(`[a-z0-9][a-z0-9.,\\xad]*(?:-(?:${acronym}\\.|[a-z0-9\\xad]+))+`, unhyphenated),
+  rule(dotted, unhyphenated),
+  before(`${dotted}\\.`, '[,;:\u3001]', unhyphenated),
   rule('c\\+\\+|[cf]#'),
-  exact(`[A-Z]+(?:${and}[A-Z]+)+`, (text) => text.replaceAll('&amp;', '&')),
+  exact(`[A-Z]+(?:(?:${and}|\\+)[A-Z]+)+`, (text) => text.replace(/&amp;/gi, '&')),
   rule(String.raw`[a-z0-9]+(?:-[a-z]+){0,2}(?:\\?/[a-z0-9]+(?:-[a-z]+){0,2}){1,2}`),
   before(`${alphanumeric}+(?:\\.${alphanumeric}+)*\\.(?:${fileExtensions})`, `${blank}|[.?!,]`),
 ]
@@ -175,7 +195,7 @@ const quotes = (text: string) => [...text].map((mark) => straightQuotes[mark] ??
 
 const brackets = { '(': '-LRB-', ')': '-RRB-', '[': '-LSB-', ']': '-RSB-', '{': '-LCB-', '}': '-RCB-' } as const
 /** What is left as punctuation: single marks are dropped by the caption tools, others count as words. */
-const marks: readonly Rule[] = [
+const punctuation: readonly Rule[] = [
   rule('[()\\[\\]{}]', (text) => brackets[text as keyof typeof brackets]),
   rule('\\.{3,5}|(?:\\.[ \\xa0]){2,4}\\.', as('')),
   rule('&nbsp;', as('')),
@@ -188,10 +208,12 @@ const marks: readonly Rule[] = [
   rule(String.raw`(?:\\\*){1,3}|\*+|@+|#+|_+|=|/|\\|[+%&~^|]`),
   rule('&amp;', as('&')),
   rule('[!?]+', (text) => (text.length === 1 ? '' : text)),
-  rule('[.,:;\\u2026\\x85]|&quot;', as('')),
+  rule('[.,:;\\u2026\\x85]', as('')),
+  exact('&quot;|&apos;', as('')),
+  rule('&quot;|&apos;'),
   before("'", String.raw`[A-Za-z][^ \t\n\r\xa0]`, as('')),
   rule(clitic, straight),
-  rule(`''|["']|&apos;`, as('')),
+  rule(`''|["']`, as('')),
   rule('[\\x60\\x91-\\x94\\u2018-\\u201f\\u2039\\u203a\\xab\\xbb]{1,2}', quotes),
   rule(`[${symbols}]`),
 ]
@@ -206,5 +228,5 @@ export const rules: readonly Rule[] = [
   ...abbreviated,
   ...compounds,
   ...smileys,
-  ...marks,
+  ...punctuation,
 ]

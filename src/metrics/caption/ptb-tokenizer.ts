@@ -10,7 +10,7 @@ import { type Token, tokenAt } from './ptb-lexer.ts'
 const dropped = new Set(["''", "'", '``', '`', '.', '?', '!', ',', ':', '-', '--', '...', ';'])
 
 const oddSpace = /[\t\xa0\u2000-\u200a\u3000]/y
-const lineEnd = /\r\n|[\n-\r\x85\u2028\u2029]/y
+const lineEnd = /\r\n|[\n-\r\u2028\u2029]/y
 
 /** Most of a caption: letters, hyphens and straight apostrophes, then perhaps a mark, then a blank. */
 const simple = /[A-Za-z'-]+[.,;:!?]?(?=[ \n])/y
@@ -20,7 +20,7 @@ const continuations = [' a', ' The ', ' 5', '\n']
 /**
  * The tokens of each caption, with one blank between. The captions belong to one call, as they do there: the tool looks past the
  * end of a line (`plan B.` keeps its period or not depending on the next caption), and a line end inside a caption other than
- * `\n` (`\r`, U+000B, U+000C, U+0085, U+2028, U+2029) shifts all captions after it by a line.
+ * `\n` (`\r`, U+000B, U+000C, U+2028, U+2029) shifts all captions after it by a line.
  */
 export function tokenize(captions: readonly string[]): string[] {
   const text = captions.map((caption) => caption.replaceAll('\n', ' ')).join('\n')
