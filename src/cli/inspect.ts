@@ -14,7 +14,7 @@ export function addInspect(program: Command): void {
     .helpGroup('Models:')
     .summary('Say what a checkpoint holds.')
     .description(
-      'Say what a checkpoint holds: layout, tensors, types, parameters, and whether they fit its config.json.',
+      'Say what a checkpoint holds: layout (Hugging Face, LAVIS, mmpretrain), tensors, types, parameters, and whether they fit its configuration.',
     )
     .argument(
       '<checkpoint>',
@@ -26,11 +26,13 @@ export function addInspect(program: Command): void {
       'after',
       `
 Reads headers only: no weights, no tokenizer, no download. A published name or a config.json alone is counted from the
-configuration. Exit code 1 when the file is damaged or its tensors do not fit the configuration beside it.
+configuration. LAVIS and mmpretrain files have no config.json; their sizes are told by the shapes. Exit code 1 when the file is
+damaged or its tensors do not fit the configuration.
 
 Examples:
   blip2 inspect ./blip2-opt-2.7b
   blip2 inspect model-00001-of-00002.safetensors --tensors
+  blip2 inspect blip2_pretrained_opt2.7b.pth
   blip2 inspect blip2-opt2.7b_3rdparty-zeroshot_caption --json`,
     )
     .action(async (source: string, { tensors = false, json }: Flags) => {
@@ -42,6 +44,6 @@ Examples:
 }
 
 /** A BLIP-2 checkpoint that does not go with its configuration. Any other kind of checkpoint is fine as it is. */
-function isWrong({ format, fit, config_problem }: Report): boolean {
-  return fit?.fits === false || (format !== 'unknown' && config_problem !== null)
+function isWrong({ format, fit, name_problems, config_problem }: Report): boolean {
+  return fit?.fits === false || name_problems.length > 0 || (format !== 'unknown' && config_problem !== null)
 }

@@ -25,9 +25,9 @@ interface Row {
   readonly parameters: number
 }
 
-/** As `inspect` counts them; of what has no graph yet, the published number. */
-function parametersOf(preset: Preset): number {
-  return preset.kind === 'generation' ? count(tensorsOf(preset.config)).parameters : (preset.publishedParameters ?? 0)
+/** As `inspect` counts them. */
+function parametersOf({ config }: Preset): number {
+  return count(tensorsOf(config)).parameters
 }
 
 const uses: Readonly<Record<Preset['kind'], string>> = {

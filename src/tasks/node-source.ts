@@ -7,12 +7,10 @@ import { type DownloadOptions, resolveModel } from '../checkpoints/node-hub.ts'
 import type { Checkpoint, StoredTensor } from '../checkpoints/safetensors.ts'
 import { CheckpointError, ConfigError } from '../errors.ts'
 import { type Blip2Config, isRetrievalConfig, parseConfig, type RetrievalConfig } from '../models/config.ts'
-import { inferConfig, type KnownConfig } from '../models/names/infer-config.ts'
+import { inferConfig, type KnownConfig, shapesOf } from '../models/names/infer-config.ts'
 import { canonicalNames, type Origin, partOf, type Recognised } from '../models/names/names.ts'
-import { takes } from '../models/names/parts.ts'
-import { layerOf } from '../models/names/rows.ts'
+import { hasPart, takes } from '../models/names/parts.ts'
 import { imageEncoderNames, languageModelNames } from '../models/names/supplements.ts'
-import type { Part } from '../models/names/table.ts'
 import { findPreset, type Preset } from '../models/presets.ts'
 
 /** A long step of loading: bytes done and in all. */
@@ -127,8 +125,8 @@ async function addParts(main: Supply, { naming, traits }: Recognised, options: S
       ? main.tensors.has('itm_head.weight') && !main.tensors.has('language_projection.weight')
       : isRetrievalConfig(parseConfig(main.config, join(main.folder, 'config.json')))
 
-  const encoderThere = hasLayers(main, 'image encoder')
-  const languageThere = retrieval || hasLayers(main, 'language model')
+  const encoderThere = hasPart(main.tensors.keys(), 'image encoder')
+  const languageThere = retrieval || hasPart(main.tensors.keys(), 'language model')
   const { imageEncoder, languageModel, revision, ...others } = options
   if (encoderThere && imageEncoder !== undefined) throw notNeeded('--image-encoder (imageEncoder)', source)
   if (languageThere && languageModel !== undefined) throw notNeeded('--language-model (languageModel)', source)
@@ -153,11 +151,6 @@ async function addParts(main: Supply, { naming, traits }: Recognised, options: S
   }
 }
 
-/** Whether a part is really there: what LAVIS trains lacks what is frozen, but for second names of tied tensors, such as OPT's head. */
-function hasLayers({ tensors }: Supply, part: Part): boolean {
-  return [...tensors.keys()].some((name) => partOf(name) === part && layerOf(name) !== undefined)
-}
-
 function lacking(source: string, part: string, option: string): CheckpointError {
   return new CheckpointError(`${source}: the ${part} is not in this checkpoint; say where it is: ${option}`)
 }
@@ -169,11 +162,11 @@ function notNeeded(option: string, source: string): ConfigError {
 /** config.json has the last word. */
 function configOf({ main, imageEncoder, languageModel }: Supplies, { traits }: Recognised): ModelSource['config'] {
   if (main.config !== undefined) return parseConfig(main.config, join(main.folder, 'config.json'))
-  const shapes = new Map<string, readonly number[]>()
-  for (const supply of [main, imageEncoder, languageModel])
-    for (const [name, origin] of supply?.tensors ?? [])
-      if (origin.kind === 'stored') shapes.set(name, supply?.checkpoint.tensors.get(origin.name)?.shape ?? [])
-
+  const shapes = new Map(
+    [main, imageEncoder, languageModel].flatMap((supply) =>
+      supply ? [...shapesOf(supply.checkpoint.tensors, supply.tensors)] : [],
+    ),
+  )
   if (languageModel && shapes.has('language_model.encoder.final_layer_norm.weight') !== traits.has('t5'))
     throw new ConfigError(
       `${languageModel.source}: ${main.source} was trained with another kind of language model, ${traits.has('t5') ? 'Flan-T5' : 'OPT'}`,

@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict'
-import { cpSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { openCheckpoint, readBytes, writeSafetensors } from '../../src/checkpoints/node.ts'
 import { count } from '../../src/cli/inspect/count.ts'
-import { formatOf } from '../../src/cli/inspect/layouts.ts'
 import { inspect, type Report } from '../../src/cli/inspect/report.ts'
 import { findSubject } from '../../src/cli/inspect/subject.ts'
 import { elements } from '../../src/cli/inspect/tensors.ts'
+import { layoutOf } from '../../src/models/names/layouts.ts'
+import { canonicalNames } from '../../src/models/names/names.ts'
 import { findPreset, presets } from '../../src/models/presets.ts'
+import { lavisConfig, writeRenamed } from '../support/lavis.ts'
 import { referenceDir } from '../support/paths.ts'
 import { blip2, objects, tiny } from './cli.ts'
 
@@ -47,7 +49,6 @@ test('every published name is counted', async () => {
     const counted = await report(name)
     assert.equal(counted.parameters, parameters, name)
     assert.equal(counted.kind, 'preset')
-    if (!counted.runnable) continue
     const parts = Object.values(counted.parts)
     assert.equal(
       parts.reduce((sum, part) => sum + part.parameters, 0),
@@ -82,14 +83,29 @@ test('the published caption model: by part, and what the published count adds', 
   assert.match(vqa.notes.join('\n'), /also has .*\(25,248,768\).*364 px in place of 224 \(591,360\)$/)
 })
 
-test('the retrieval model: what is known, and that it cannot be run', async () => {
+test('the retrieval model is counted from names and shapes, part by part', async () => {
   const outcome = await blip2(['inspect', 'blip2_3rdparty_retrieval', '--json'])
   assert.equal(outcome.code, 0)
   const [found] = objects<Report>(outcome)
-  assert.equal(found!.runnable, false)
   assert.equal(found!.format, 'huggingface-blip2-retrieval')
   assert.equal(found!.preset?.download_bytes, findPreset('blip2_3rdparty_retrieval')!.downloadBytes)
-  assert.match(found!.notes.join('\n'), /cannot be run yet/)
+  // checkpoint-key-map.md, "Parameter counts": ViT at 364 px and ln_vision; queries; Q-Former with text parts; two projections, itm_head, temp.
+  const parts = Object.entries(found!.parts).map(([name, { parameters }]) => [name, parameters])
+  assert.deepEqual(parts, [
+    ['image encoder', 986_485_888 + 2_816],
+    ['query tokens', 24_576],
+    ['Q-Former', 186_282_811],
+    ['comparison', 2 * 196_864 + 1_538 + 1],
+  ])
+  // The list of the reference implementation, with the copies of tied tensors and the positions' numbers that files have besides.
+  const path = join(referenceDir, 'vision', 'checkpoint-keys-full.json')
+  const stored = Object.keys(JSON.parse(readFileSync(path, 'utf8'))['lavis-stage1'])
+  const besides = [
+    'Qformer.bert.embeddings.position_ids',
+    ...['weight', 'bias'].map((end) => `Qformer.cls.predictions.decoder.${end}`),
+  ]
+  const expected = [...canonicalNames(stored, '').tensors.keys()].filter((name) => !besides.includes(name))
+  assert.deepEqual(found!.tensors.map(({ name }) => name).sort(), expected.sort())
 })
 
 test('the original layouts are recognised and counted as their authors do', () => {
@@ -101,7 +117,7 @@ test('the original layouts are recognised and counted as their authors do', () =
       const dtype = name.endsWith('position_ids') ? 'I64' : 'F32'
       return { name, dtype, shape, length: 4 * elements(shape) }
     })
-    return [name, formatOf(tensors), count(tensors).parameters]
+    return [name, layoutOf(Object.keys(shapes)).format, count(tensors).parameters]
   })
   assert.deepEqual(found, [
     ['lavis-stage1', 'lavis-blip2', 1_172_599_998],
@@ -209,6 +225,7 @@ test('tensors that do not fit the configuration are named, and the exit code is 
   assert.equal(runnable, false)
   assert.deepEqual(fit, {
     fits: false,
+    lacks: [],
     missing: [
       { name: 'qformer.layernorm.bias', shape: [32] },
       { name: 'language_projection.bias', shape: [40] },
@@ -268,4 +285,95 @@ test('what cannot be inspected: exit code 1 and the reason', async () => {
     assert.deepEqual([outcome.code, outcome.stdout], [1, ''], source)
     assert.match(outcome.stderr, message)
   }
+})
+
+const lavis = (folder: string) => join(referenceDir, folder)
+
+/** A folder with files of the reference tree and a config.json of their tiny sizes. */
+async function withConfig(from: string, ...files: string[]): Promise<string> {
+  const to = join(folder, `with-config-${from}`)
+  mkdirSync(to, { recursive: true })
+  for (const file of files) cpSync(join(referenceDir, from, file), join(to, file))
+  writeFileSync(join(to, 'config.json'), JSON.stringify(await lavisConfig(lavis(from))))
+  return to
+}
+
+test('every file of the reference tree is recognised, told apart and counted', async () => {
+  const found = await Promise.all(
+    [
+      'vision/eva.hf.safetensors',
+      'vision/eva.lavis.safetensors',
+      'vision/eva.lavis.pth',
+      'vision/eva.mmpretrain.pth',
+      'vision/clip.lavis.safetensors',
+      'lavis-qformer/model.safetensors',
+      'lavis-qformer/checkpoint.pth',
+      'lavis-qformer/mmpretrain-retrieval.pth',
+      'lavis-stage2-opt/model.safetensors',
+      'lavis-stage2-opt/mmpretrain-caption.pth',
+      'lavis-stage2-t5/model.safetensors',
+    ].map(async (file) => {
+      const { format, parameters, parts, name_problems } = await report(join(referenceDir, file))
+      assert.deepEqual(name_problems, [], file)
+      return [file, format, parameters, Object.keys(parts).length]
+    }),
+  )
+  // From the files' headers, by a few lines of Python: tensors of floating point, tied ones once, without the key biases of eva.hf.
+  assert.deepEqual(found, [
+    ['vision/eva.hf.safetensors', 'huggingface-blip2', 17_400, 1],
+    ['vision/eva.lavis.safetensors', 'lavis-blip2', 17_400, 1],
+    ['vision/eva.lavis.pth', 'lavis-blip2', 17_400, 1],
+    ['vision/eva.mmpretrain.pth', 'mmpretrain-blip2', 17_400, 1],
+    ['vision/clip.lavis.safetensors', 'lavis-blip2', 18_456, 1],
+    ['lavis-qformer/model.safetensors', 'lavis-blip2', 72_688, 4],
+    ['lavis-qformer/checkpoint.pth', 'lavis-blip2', 72_688, 4],
+    ['lavis-qformer/mmpretrain-retrieval.pth', 'mmpretrain-blip2', 72_688, 4],
+    ['lavis-stage2-opt/model.safetensors', 'lavis-blip2', 96_784, 5],
+    ['lavis-stage2-opt/mmpretrain-caption.pth', 'mmpretrain-blip2', 96_784, 5],
+    ['lavis-stage2-t5/model.safetensors', 'lavis-blip2', 116_476, 5],
+  ])
+})
+
+test('files of LAVIS and mmpretrain are held against a config.json beside them', async () => {
+  const folders = [
+    await withConfig('lavis-qformer', 'model.safetensors', 'checkpoint.pth', 'mmpretrain-retrieval.pth'),
+    await withConfig('lavis-stage2-opt', 'model.safetensors', 'mmpretrain-caption.pth'),
+    await withConfig('lavis-stage2-t5', 'model.safetensors'),
+  ]
+  for (const path of folders) {
+    for (const file of readdirSync(path).filter((name) => name !== 'config.json')) {
+      const { fit, runnable } = await report(join(path, file))
+      assert.deepEqual(fit, { fits: true, lacks: [], missing: [], misshapen: [], mistyped: [], unused: [] }, file)
+      assert.equal(runnable, true)
+    }
+  }
+})
+
+test('what a trained file lacks is said, and what it has is held against the configuration', async () => {
+  const path = await withConfig('lavis-stage2-opt', 'checkpoint_trainable.pth')
+  const file = join(path, 'checkpoint_trainable.pth')
+  const { fit, runnable, notes } = await report(file)
+  assert.deepEqual([fit?.fits, fit?.lacks, runnable], [true, ['image encoder', 'language model'], false])
+  assert.match(notes.join('\n'), /not in it: image encoder and language model; .*: --image-encoder, --language-model$/m)
+  assert.equal((await blip2(['inspect', file])).code, 0)
+})
+
+test('sizes that shapes do not tell: said, and counted all the same', async () => {
+  const outcome = await blip2(['inspect', join(lavis('lavis-stage2-opt'), 'model.safetensors')])
+  assert.equal(outcome.code, 0, outcome.stderr)
+  assert.match(outcome.stdout, /model\.safetensors: BLIP-2 with OPT, LAVIS layout\n/)
+  assert.match(outcome.stdout, /no configuration to hold the tensors against: .*num_attention_heads: tensors 24 wide/)
+})
+
+test('unknown names, and halves of a pair, are listed: exit code 1', async () => {
+  const wrong = join(folder, 'wrong-lavis.safetensors')
+  await writeRenamed(join(lavis('lavis-qformer'), 'model.safetensors'), wrong, (name) =>
+    name === 'visual_encoder.blocks.0.attn.v_bias' ? undefined : name.replace('itm_head.bias', 'itm_head.offset'),
+  )
+  const outcome = await blip2(['inspect', wrong])
+  assert.equal(outcome.code, 1)
+  assert.match(
+    outcome.stdout,
+    /itm_head\.offset is unknown\n.*blocks\.0\.attn\.q_bias: the bias of the values is missing\n/,
+  )
 })

@@ -1,5 +1,5 @@
 /** Parameters, tensors and bytes, in all and by part. */
-import { type Format, formatOf, partOf, partOrder, tiedCopies } from './layouts.ts'
+import { type Layout, layoutOf, partTitles } from '../../models/names/layouts.ts'
 import { elements, type Listed } from './tensors.ts'
 
 export interface Total {
@@ -22,9 +22,7 @@ export interface Count extends Total {
   }
 }
 
-export function count(tensors: readonly Listed[]): Count {
-  const format = formatOf(tensors)
-  const copies = tiedCopies(tensors, format)
+export function count(tensors: readonly Listed[], layout = layoutOf(tensors.map(({ name }) => name))): Count {
   const byPart: Record<string, Total> = {}
   const dtypes: Record<string, Total> = {}
   let all: Total = { tensor_count: 0, parameters: 0, bytes: 0 }
@@ -33,19 +31,19 @@ export function count(tensors: readonly Listed[]): Count {
     const stored = elements(tensor.shape)
     let parameters = 0
     if (!/^(BF|F|C)\d/.test(tensor.dtype)) leftOut.integers += stored
-    else if (copies.has(tensor.name)) leftOut.tiedCopies += stored
+    else if (layout.copies.has(tensor.name)) leftOut.tiedCopies += stored
     else {
-      const keys = isEncoderQkvBias(tensor.name, format) ? stored / 3 : 0
+      const keys = isEncoderQkvBias(tensor.name, layout) ? stored / 3 : 0
       leftOut.keyBiases += keys
       parameters = stored - keys
     }
     const one = { tensor_count: 1, parameters, bytes: tensor.length }
-    const part = partOf(tensor.name, format)
+    const part = layout.partOf(tensor.name)
     byPart[part] = sum(byPart[part], one)
     dtypes[tensor.dtype] = sum(dtypes[tensor.dtype], one)
     all = sum(all, one)
   }
-  const order = [...partOrder(format), ...Object.keys(byPart)].filter((part) => part in byPart)
+  const order = [...new Set([...Object.values(partTitles), ...Object.keys(byPart)])].filter((part) => part in byPart)
   const parts = Object.fromEntries(order.map((part) => [part, byPart[part] as Total]))
   return { ...all, parts, dtypes, leftOut }
 }
@@ -60,6 +58,6 @@ function sum(a: Total | undefined, b: Total): Total {
 }
 
 /** [q, k, v] in one vector. LAVIS and mmpretrain store q and v alone; the Hugging Face layout puts zeros between them. */
-function isEncoderQkvBias(name: string, format: Format): boolean {
-  return format.startsWith('huggingface-') && /^vision_model\.encoder\.layers\.\d+\.self_attn\.qkv\.bias$/.test(name)
+function isEncoderQkvBias(name: string, { recognised }: Layout): boolean {
+  return recognised?.naming === 'huggingface' && /^vision_model\.encoder\.layers\.\d+\.self_attn\.qkv\.bias$/.test(name)
 }

@@ -1,15 +1,15 @@
 /** What the published parameter counts count. */
-import type { Blip2Config } from '../../models/config.ts'
-import type { GenerationPreset } from '../../models/presets.ts'
+import type { Preset } from '../../models/presets.ts'
 import { count as inWords } from '../format.ts'
 import { count } from './count.ts'
+import type { Config } from './subject.ts'
 import { tensorsOf } from './tensors.ts'
 
 /** Pixels of the model that mmpretrain counted: it publishes one number for its caption and its VQA configuration (ee7f2e8). */
 const publishedSize = 364
 
 /** Why the published count of a preset is another than ours; undefined when nothing is published or the two are equal. */
-export function publishedNote({ publishedParameters, config }: GenerationPreset): string | undefined {
+export function publishedNote({ publishedParameters, config }: Preset): string | undefined {
   if (publishedParameters === undefined) return undefined
   const { num_hidden_layers, image_size } = config.vision_config
   const counted = (layers: number, size: number) => parameters(withEncoder(config, layers, size))
@@ -30,10 +30,10 @@ export function publishedNote({ publishedParameters, config }: GenerationPreset)
     : `the published count is ${inWords(publishedParameters)}`
 }
 
-function parameters(config: Blip2Config): number {
+function parameters(config: Config): number {
   return count(tensorsOf(config)).parameters
 }
 
-function withEncoder(config: Blip2Config, num_hidden_layers: number, image_size: number): Blip2Config {
+function withEncoder(config: Config, num_hidden_layers: number, image_size: number): Config {
   return { ...config, vision_config: { ...config.vision_config, num_hidden_layers, image_size } }
 }

@@ -1,14 +1,13 @@
 /** What `inspect` found out, as data: the object that --json prints. Field names as in the other commands' results. */
 import type { Checkpoint } from '../../checkpoints/safetensors.ts'
-import type { Blip2Config } from '../../models/config.ts'
-import type { GenerationPreset, RetrievalPreset } from '../../models/presets.ts'
+import { type Format, type Layout, layoutOf } from '../../models/names/layouts.ts'
+import type { Preset } from '../../models/presets.ts'
 import { count as inWords } from '../format.ts'
 import { type PresetObject, presetObject } from '../preset.ts'
 import { type Count, count, type Total } from './count.ts'
 import { type Fit, fit } from './fit.ts'
-import { canRun, type Format, formatOf } from './layouts.ts'
 import { publishedNote } from './published.ts'
-import type { ConfigFile, Subject } from './subject.ts'
+import type { Config, FoundConfig, Subject } from './subject.ts'
 import { type Listed, tensorsOf } from './tensors.ts'
 
 export interface Report extends Total {
@@ -17,7 +16,7 @@ export interface Report extends Total {
   /** The published model, where the source is its name. */
   readonly preset: PresetObject | null
   readonly format: Format
-  /** Whether `caption`, `vqa` and `chat` can use it, its tokenizer provided. */
+  /** Whether the commands can use it as it is, its tokenizer provided. */
   readonly runnable: boolean
   readonly parts: Readonly<Record<string, Total>>
   readonly dtypes: Readonly<Record<string, Total>>
@@ -27,13 +26,17 @@ export interface Report extends Total {
   readonly config_problem: string | null
   /** Null where there is nothing to compare. */
   readonly fit: Fit | null
+  /** Names that are none of this layout, or cannot be used. */
+  readonly name_problems: readonly string[]
   readonly notes: readonly string[]
   readonly tensors: readonly { readonly name: string; readonly dtype: string; readonly shape: readonly number[] }[]
 }
 
 export interface Inspected {
   readonly report: Report
-  readonly config: Blip2Config | undefined
+  /** The layout in words. */
+  readonly title: string
+  readonly config: Config | undefined
 }
 
 export function inspect(source: string, subject: Subject): Inspected {
@@ -43,77 +46,49 @@ export function inspect(source: string, subject: Subject): Inspected {
     case 'configuration':
       return inspectConfig(source, 'configuration', subject.config, [])
     case 'preset':
-      return subject.preset.kind === 'generation'
-        ? inspectPreset(source, subject.preset)
-        : inspectRetrieval(source, subject.preset)
+      return inspectPreset(source, subject.preset)
   }
 }
 
-function inspectCheckpoint(source: string, checkpoint: Checkpoint, configFile: ConfigFile | undefined): Inspected {
+function inspectCheckpoint(source: string, checkpoint: Checkpoint, found: FoundConfig | undefined): Inspected {
   const tensors = [...checkpoint.tensors.values()]
-  const format = formatOf(tensors)
-  const counted = count(tensors)
-  const config = configFile?.config
-  const fitting = config ? fit(tensors, tensorsOf(config)) : null
-  const notes = leftOutNotes(counted)
-  if (!configFile)
-    notes.push('no configuration to hold the tensors against: one shard of several, or no config.json beside it')
-  if (format !== 'unknown' && !canRun(format)) notes.push('this layout cannot be run yet')
+  const layout = layoutOf(tensors.map(({ name }) => name))
+  const counted = count(tensors, layout)
+  const fitting = found?.config ? fit(tensors, layout.recognised, found.config) : null
   return {
-    config,
+    title: layout.title,
+    config: found?.config,
     report: {
-      ...summary(source, 'checkpoint', format, counted, tensors),
-      runnable: canRun(format) && fitting?.fits === true,
+      ...summary(source, 'checkpoint', layout, counted, tensors),
+      runnable: fitting?.fits === true && fitting.lacks.length === 0,
       files: checkpoint.files.map(({ path, size }) => ({ path, bytes: size })),
-      config_file: configFile?.path ?? null,
-      config_problem: configFile?.problem ?? null,
+      config_file: found?.path ?? null,
+      config_problem: found?.path === undefined ? null : (found.problem ?? null),
       fit: fitting,
-      notes,
+      name_problems: layout.recognised?.problems.map(({ text }) => text) ?? [],
+      notes: [...leftOutNotes(counted), ...configNotes(found), ...lackNotes(fitting)],
     },
   }
 }
 
-function inspectConfig(
-  source: string,
-  kind: Subject['kind'],
-  config: Blip2Config,
-  notes: readonly string[],
-): Inspected {
+function inspectConfig(source: string, kind: Subject['kind'], config: Config, notes: readonly string[]): Inspected {
   const tensors = tensorsOf(config)
-  const counted = count(tensors)
-  const report = summary(source, kind, formatOf(tensors), counted, tensors)
+  const layout = layoutOf(tensors.map(({ name }) => name))
+  const counted = count(tensors, layout)
   const all = ['counted from the configuration; no weights were looked at', ...leftOutNotes(counted), ...notes]
-  return { config, report: { ...report, notes: all } }
+  return { title: layout.title, config, report: { ...summary(source, kind, layout, counted, tensors), notes: all } }
 }
 
-function inspectPreset(source: string, preset: GenerationPreset): Inspected {
+function inspectPreset(source: string, preset: Preset): Inspected {
   const published = publishedNote(preset)
-  const { config, report } = inspectConfig(source, 'preset', preset.config, published === undefined ? [] : [published])
-  return { config, report: { ...report, preset: presetObject(preset) } }
-}
-
-/** Its graph is not written yet, so there is nothing to count. */
-function inspectRetrieval(source: string, preset: RetrievalPreset): Inspected {
-  const { publishedParameters = 0, downloadBytes } = preset
-  const nothing = count([])
-  return {
-    config: undefined,
-    report: {
-      ...summary(source, 'preset', 'huggingface-blip2-retrieval', nothing, []),
-      preset: presetObject(preset),
-      parameters: publishedParameters,
-      bytes: downloadBytes,
-      notes: [
-        'image-text retrieval cannot be run yet; the parameters are the published count, the bytes those of the download',
-      ],
-    },
-  }
+  const inspected = inspectConfig(source, 'preset', preset.config, published === undefined ? [] : [published])
+  return { ...inspected, report: { ...inspected.report, preset: presetObject(preset) } }
 }
 
 function summary(
   source: string,
   kind: Subject['kind'],
-  format: Format,
+  { format }: Layout,
   counted: Count,
   tensors: readonly Listed[],
 ): Report {
@@ -123,12 +98,13 @@ function summary(
     kind,
     preset: null,
     format,
-    runnable: canRun(format),
+    runnable: true,
     ...totals,
     files: [],
     config_file: null,
     config_problem: null,
     fit: null,
+    name_problems: [],
     notes: [],
     tensors: tensors.map(({ name, dtype, shape }) => ({ name, dtype, shape })),
   }
@@ -146,4 +122,16 @@ function leftOutNotes({ parameters, leftOut }: Count): string[] {
     notes.push(`not counted: ${inWords(tiedCopies)} values of a tied tensor that is stored a second time`)
   if (integers > 0) notes.push(`not counted: ${inWords(integers)} integers (tables of positions)`)
   return notes
+}
+
+function configNotes(found: FoundConfig | undefined): string[] {
+  const nothing = 'no configuration to hold the tensors against'
+  if (!found) return [`${nothing}: one shard of several, or no config.json beside it`]
+  return found.path === undefined && found.problem !== undefined ? [`${nothing}: ${found.problem}`] : []
+}
+
+function lackNotes(fitting: Fit | null): string[] {
+  if (!fitting || fitting.lacks.length === 0) return []
+  const options = fitting.lacks.map((part) => `--${part.replace(' ', '-')}`)
+  return [`not in it: ${fitting.lacks.join(' and ')}; to run it, name where they are: ${options.join(', ')}`]
 }

@@ -4,17 +4,21 @@ import { dirname, join } from 'node:path'
 import { openCheckpoint } from '../../checkpoints/node.ts'
 import type { Checkpoint } from '../../checkpoints/safetensors.ts'
 import { CheckpointError, ConfigError } from '../../errors.ts'
-import { type Blip2Config, parseBlip2Config } from '../../models/config.ts'
+import { type Blip2Config, parseConfig, type RetrievalConfig } from '../../models/config.ts'
+import { inferConfig, shapesOf } from '../../models/names/infer-config.ts'
+import { recogniseNames } from '../../models/names/names.ts'
 import { findPreset, type Preset } from '../../models/presets.ts'
 
+export type Config = Blip2Config | RetrievalConfig
+
 export type Subject =
-  | { readonly kind: 'checkpoint'; readonly checkpoint: Checkpoint; readonly config: ConfigFile | undefined }
-  | { readonly kind: 'configuration'; readonly config: Blip2Config }
+  | { readonly kind: 'checkpoint'; readonly checkpoint: Checkpoint; readonly config: FoundConfig | undefined }
+  | { readonly kind: 'configuration'; readonly config: Config }
   | { readonly kind: 'preset'; readonly preset: Preset }
 
-/** The config.json beside a checkpoint, or why it is not one of BLIP-2. */
-export type ConfigFile = { readonly path: string } & (
-  | { readonly config: Blip2Config; readonly problem?: never }
+/** The config.json beside a checkpoint, or what its shapes tell (no `path`); or why it is none of BLIP-2. */
+export type FoundConfig = { readonly path: string | undefined } & (
+  | { readonly config: Config; readonly problem?: never }
   | { readonly config?: never; readonly problem: string }
 )
 
@@ -30,19 +34,36 @@ export async function findSubject(source: string): Promise<Subject> {
   }
   if (found.isFile() && source.endsWith('.json')) {
     const json = await readJson(source)
-    if (!isIndex(json)) return { kind: 'configuration', config: parseBlip2Config(json, source) }
+    if (!isIndex(json)) return { kind: 'configuration', config: parseConfig(json, source) }
   }
   const checkpoint = await openCheckpoint(source)
   // One shard has some of the tensors; the folder has all.
-  const config = isShard(source) ? undefined : await configBeside(found.isDirectory() ? source : dirname(source))
+  const config = isShard(source)
+    ? undefined
+    : ((await configBeside(found.isDirectory() ? source : dirname(source))) ?? configInside(source, checkpoint))
   return { kind: 'checkpoint', checkpoint, config }
 }
 
-async function configBeside(folder: string): Promise<ConfigFile | undefined> {
+async function configBeside(folder: string): Promise<FoundConfig | undefined> {
   const path = join(folder, 'config.json')
   if (!(await stat(path).catch(() => undefined))) return undefined
+  const json = await readJson(path).catch((error: CheckpointError) => error)
+  return attempt(path, () => {
+    if (json instanceof CheckpointError) throw json
+    return parseConfig(json, path)
+  })
+}
+
+/** LAVIS and mmpretrain have no config.json. */
+function configInside(source: string, { tensors }: Checkpoint): FoundConfig | undefined {
+  const recognised = recogniseNames([...tensors.keys()])
+  if (!recognised?.tensors.has('query_tokens') || recognised.naming === 'huggingface') return undefined
+  return attempt(undefined, () => parseConfig(inferConfig(shapesOf(tensors, recognised.tensors), {}, source), source))
+}
+
+function attempt(path: string | undefined, read: () => Config): FoundConfig {
   try {
-    return { path, config: parseBlip2Config(await readJson(path), path) }
+    return { path, config: read() }
   } catch (error) {
     if (error instanceof ConfigError || error instanceof CheckpointError) return { path, problem: error.message }
     throw error

@@ -1,24 +1,24 @@
 /** A report for people. */
-import type { Blip2Config } from '../../models/config.ts'
+import { isRetrievalConfig, type OptConfig, type T5Config } from '../../models/config.ts'
 import { bytes, count, shapeText, table } from '../format.ts'
 import type { PresetObject } from '../preset.ts'
 import type { Total } from './count.ts'
 import type { Fit } from './fit.ts'
-import { titleOf } from './layouts.ts'
 import type { Inspected, Report } from './report.ts'
+import type { Config } from './subject.ts'
 
 /** How many names of a kind are shown; --json has all. */
 const mostNames = 8
 
-export function reportText({ report, config }: Inspected, listTensors: boolean): string {
-  const { source, preset, format, files, config_file, config_problem, notes } = report
+export function reportText({ report, title, config }: Inspected, listTensors: boolean): string {
+  const { source, preset, files, config_file, config_problem, name_problems, notes } = report
   const sections = [
-    `${source}: ${titleOf(format)}`,
+    `${source}: ${title}`,
     partsTable(report, config ? described(config) : {}),
     [
       ...(preset ? presetLines(preset) : []),
       ...(report.kind === 'checkpoint' ? [dtypesText(report.dtypes), filesText(files)] : []),
-      ...(report.fit ? [fitText(report.fit, config_file ?? '')] : []),
+      ...(report.fit ? [fitText(report.fit, config_file ?? 'what its shapes tell')] : some(name_problems)),
       ...(config_problem === null ? [] : [config_problem]),
       ...notes,
     ].join('\n'),
@@ -40,22 +40,30 @@ function partsTable(report: Report, descriptions: Readonly<Record<string, string
 }
 
 /** The sizes that tell one model from another. */
-function described({
-  vision_config,
-  qformer_config,
-  text_config,
-  num_query_tokens,
-}: Blip2Config): Record<string, string> {
-  const blocks = (layers: number, width: number) => `${layers} blocks, ${count(width)} wide`
-  const opt = text_config.model_type === 'opt'
+function described(config: Config): Record<string, string> {
+  const { vision_config, qformer_config, num_query_tokens } = config
+  const { num_hidden_layers, hidden_size, image_size, patch_size } = vision_config
+  const tower = vision_config.model_type === 'clip_vision_model' ? 'CLIP, ' : ''
+  const text = isRetrievalConfig(config) ? `, ${count(qformer_config.vocab_size)} tokens` : ''
   return {
-    'image encoder': `${blocks(vision_config.num_hidden_layers, vision_config.hidden_size)}, ${vision_config.image_size} px in patches of ${vision_config.patch_size}`,
-    'Q-Former': blocks(qformer_config.num_hidden_layers, qformer_config.hidden_size),
+    'image encoder': `${tower}${blocks(num_hidden_layers, hidden_size)}, ${image_size} px in patches of ${patch_size}`,
+    'Q-Former': blocks(qformer_config.num_hidden_layers, qformer_config.hidden_size) + text,
     'query tokens': `${num_query_tokens} of ${count(qformer_config.hidden_size)}`,
-    'language model': opt
-      ? `OPT, ${blocks(text_config.num_hidden_layers, text_config.hidden_size)}, ${count(text_config.vocab_size)} tokens`
-      : `Flan-T5, ${text_config.num_layers} + ${blocks(text_config.num_decoder_layers, text_config.d_model)}, ${count(text_config.vocab_size)} tokens`,
+    ...(isRetrievalConfig(config)
+      ? { comparison: `in ${count(config.image_text_hidden_size)} dimensions` }
+      : { 'language model': languageModel(config.text_config) }),
   }
+}
+
+function languageModel(config: OptConfig | T5Config): string {
+  const tokens = `${count(config.vocab_size)} tokens`
+  return config.model_type === 'opt'
+    ? `OPT, ${blocks(config.num_hidden_layers, config.hidden_size)}, ${tokens}`
+    : `Flan-T5, ${config.num_layers} + ${blocks(config.num_decoder_layers, config.d_model)}, ${tokens}`
+}
+
+function blocks(layers: number, width: number): string {
+  return `${layers} blocks, ${count(width)} wide`
 }
 
 function presetLines({ repository, download_bytes, aliases, licence }: PresetObject): string[] {

@@ -6,10 +6,22 @@
  * 1e-12 in the Q-Former, "\n" as OPT's end of sequence; blip2_t5.py: `dense_act_fn = "gelu"`).
  */
 import { ConfigError } from '../../errors.ts'
+import type { Origin } from './names.ts'
 import { layerOf } from './rows.ts'
 
 /** Canonical name → shape. */
 export type Shapes = ReadonlyMap<string, readonly number[]>
+
+/** The shapes of stored tensors under their canonical names. Joined ones are left out; nothing is told by them. */
+export function shapesOf(
+  stored: ReadonlyMap<string, { readonly shape: readonly number[] }>,
+  tensors: ReadonlyMap<string, Origin>,
+): Map<string, readonly number[]> {
+  const shapes = new Map<string, readonly number[]>()
+  for (const [name, origin] of tensors)
+    if (origin.kind === 'stored') shapes.set(name, stored.get(origin.name)?.shape ?? [])
+  return shapes
+}
 
 export interface KnownConfig {
   /** Attention heads of the image encoder, where it comes from a checkpoint that states them. */

@@ -1,148 +1,80 @@
-/** Which layout a checkpoint has, by the names of its tensors, and which part of the model a name belongs to. */
-
-import { tiedNames } from '../../models/blip2.ts'
+/** What kind of checkpoint a set of names is, which part of the model each of them belongs to, and which are copies of others. */
+import { namingTitles, type Origin, partOf, type Recognised, recogniseNames } from './names.ts'
+import { type Naming, type Part, tiedTensors } from './table.ts'
 
 export type Format =
   | 'huggingface-blip2-opt'
   | 'huggingface-blip2-t5'
   | 'huggingface-blip2-retrieval'
+  | 'huggingface-blip2'
   | 'lavis-blip2'
   | 'mmpretrain-blip2'
   | 'unknown'
 
-interface Layout {
+export interface Layout {
   readonly format: Format
   /** In words. */
   readonly title: string
-  /** Beginnings of names that every such checkpoint has. */
-  readonly has: readonly string[]
-  /** Beginning of a name → part of the model. */
-  readonly parts: Readonly<Record<string, string>>
-  /** Names of one and the same tensor; files hold one of them or all. */
-  readonly tied: readonly (readonly string[])[]
+  readonly recognised: Recognised | undefined
+  /** The part of the model that a tensor belongs to; in an unknown layout the first component of its name. */
+  partOf(name: string): string
+  /** Names of further copies of tied tensors: of each group, all that are there but the first. */
+  readonly copies: ReadonlySet<string>
 }
 
-const huggingFaceTied = Object.entries(tiedNames).map(([name, others]) => [name, ...others])
-
-const huggingFace = {
-  'vision_model.': 'image encoder',
-  query_tokens: 'query tokens',
-  'qformer.': 'Q-Former',
-  'language_projection.': 'projection',
-  'language_model.': 'language model',
+/** The parts as they are told, in the order in which an image passes them. */
+export const partTitles: Readonly<Record<Part, string>> = {
+  'image encoder': 'image encoder',
+  'encoder norm': 'image encoder',
+  'query tokens': 'query tokens',
+  'Q-Former': 'Q-Former',
+  'Q-Former text': 'Q-Former',
+  'captioning head': 'Q-Former',
+  comparison: 'comparison',
+  projection: 'projection',
+  'language model': 'language model',
 }
 
-/** The original Q-Former's text head, and the language models inside, as LAVIS and mmpretrain name their parts. */
-function originalTied(qformer: string, opt: string, t5: string): string[][] {
-  return [
-    [`${qformer}.bert.embeddings.word_embeddings.weight`, `${qformer}.cls.predictions.decoder.weight`],
-    [`${qformer}.cls.predictions.bias`, `${qformer}.cls.predictions.decoder.bias`],
-    [`${opt}.model.decoder.embed_tokens.weight`, `${opt}.lm_head.weight`],
-    [`${t5}.shared.weight`, `${t5}.encoder.embed_tokens.weight`, `${t5}.decoder.embed_tokens.weight`],
-  ]
+export function layoutOf(names: readonly string[]): Layout {
+  const recognised = recogniseNames(names)
+  if (!recognised)
+    return {
+      format: 'unknown',
+      title: 'not a known BLIP-2 layout',
+      recognised,
+      partOf: (name) => name.split('.', 1)[0] as string,
+      copies: new Set(),
+    }
+  const canonical = new Map(
+    [...recognised.tensors].flatMap(([name, origin]) => storedNames(origin).map((one) => [one, name])),
+  )
+  const titleOf = (part: Part | undefined) => (part === undefined ? 'other' : partTitles[part])
+  return {
+    ...describe(recognised),
+    recognised,
+    partOf: (name) => titleOf(partOf(canonical.get(name) ?? '')),
+    copies: new Set(tiedCopies(recognised)),
+  }
 }
 
-/**
- * In the order in which they are tried. Names: transformers 4.47, modeling_blip_2.py; LAVIS 506965b, blip2_*.py; mmpretrain ee7f2e8,
- * models/multimodal/blip2; side by side in test/reference/vision/checkpoint-key-map.md.
- */
-const layouts: readonly Layout[] = [
-  {
-    format: 'huggingface-blip2-opt',
-    title: 'BLIP-2 with OPT, Hugging Face layout',
-    has: ['vision_model.', 'qformer.', 'language_model.model.decoder.'],
-    parts: huggingFace,
-    tied: huggingFaceTied,
-  },
-  {
-    format: 'huggingface-blip2-t5',
-    title: 'BLIP-2 with Flan-T5, Hugging Face layout',
-    has: ['vision_model.', 'qformer.', 'language_model.encoder.block.'],
-    parts: huggingFace,
-    tied: huggingFaceTied,
-  },
-  {
-    format: 'huggingface-blip2-retrieval',
-    title: 'BLIP-2 for image-text retrieval, Hugging Face layout',
-    has: ['vision_model.', 'qformer.', 'itm_head.'],
-    parts: {
-      ...huggingFace,
-      'embeddings.': 'Q-Former',
-      'vision_projection.': 'comparison',
-      'text_projection.': 'comparison',
-      'itm_head.': 'comparison',
-    },
-    tied: [],
-  },
-  {
-    format: 'lavis-blip2',
-    title: 'BLIP-2, LAVIS layout',
-    has: ['Qformer.bert.', 'query_tokens'],
-    parts: {
-      'visual_encoder.': 'image encoder',
-      'ln_vision.': 'image encoder',
-      query_tokens: 'query tokens',
-      'Qformer.': 'Q-Former',
-      'opt_proj.': 'projection',
-      't5_proj.': 'projection',
-      'opt_model.': 'language model',
-      't5_model.': 'language model',
-      'vision_proj.': 'comparison',
-      'text_proj.': 'comparison',
-      'itm_head.': 'comparison',
-      temp: 'comparison',
-    },
-    tied: originalTied('Qformer', 'opt_model', 't5_model'),
-  },
-  {
-    format: 'mmpretrain-blip2',
-    title: 'BLIP-2, mmpretrain layout',
-    has: ['multimodal_backbone.bert.', 'query_tokens'],
-    parts: {
-      'vision_backbone.': 'image encoder',
-      'ln_vision_backbone.': 'image encoder',
-      query_tokens: 'query tokens',
-      'multimodal_backbone.': 'Q-Former',
-      'vision_neck.': 'projection',
-      'text_backbone.': 'language model',
-      'text_neck.': 'comparison',
-      'multimodal_head.': 'comparison',
-      temp: 'comparison',
-    },
-    tied: originalTied('multimodal_backbone', 'text_backbone', 'text_backbone'),
-  },
-]
-
-export function formatOf(tensors: readonly { readonly name: string }[]): Format {
-  const has = (start: string) => tensors.some(({ name }) => name.startsWith(start))
-  return layouts.find((layout) => layout.has.every(has))?.format ?? 'unknown'
+/** The names in the file that a canonical tensor is made of. */
+export function storedNames(origin: Origin): string[] {
+  return origin.kind === 'stored' ? [origin.name] : [origin.q, origin.v]
 }
 
-/** The names of further copies of tied tensors: of each group, all that are there but the first. */
-export function tiedCopies(tensors: readonly { readonly name: string }[], format: Format): Set<string> {
-  const present = new Set(tensors.map(({ name }) => name))
-  const groups = layouts.find((layout) => layout.format === format)?.tied ?? []
-  return new Set(groups.flatMap((names) => names.filter((name) => present.has(name)).slice(1)))
+function describe({ naming, traits, tensors }: Recognised): Pick<Layout, 'format' | 'title'> {
+  const kind = (['opt', 't5', 'retrieval'] as const).find((trait) => traits.has(trait))
+  const kindInWords = { opt: ' with OPT', t5: ' with Flan-T5', retrieval: ' for image-text retrieval' }
+  const subject = tensors.has('query_tokens') ? `BLIP-2${kind ? kindInWords[kind] : ''}` : 'a part of BLIP-2'
+  return { format: formatOf(naming, kind), title: `${subject}, ${namingTitles[naming]} layout` }
 }
 
-export function titleOf(format: Format): string {
-  return layouts.find((layout) => layout.format === format)?.title ?? 'not a known BLIP-2 layout'
+function formatOf(naming: Naming, kind: 'opt' | 't5' | 'retrieval' | undefined): Format {
+  if (naming !== 'huggingface') return `${naming}-blip2`
+  return kind ? `huggingface-blip2-${kind}` : 'huggingface-blip2'
 }
 
-/** In an unknown layout, the first component of the name. */
-export function partOf(name: string, format: Format): string {
-  const layout = layouts.find((one) => one.format === format)
-  if (!layout) return name.split('.', 1)[0] as string
-  return Object.entries(layout.parts).find(([start]) => name.startsWith(start))?.[1] ?? 'other'
-}
-
-/** The parts of a layout in the order in which an image passes them, the rest behind. */
-export function partOrder(format: Format): readonly string[] {
-  const parts = layouts.find((layout) => layout.format === format)?.parts ?? {}
-  return [...new Set(Object.values(parts))]
-}
-
-/** Whether `caption`, `vqa` and `chat` can use it. */
-export function canRun(format: Format): boolean {
-  return format === 'huggingface-blip2-opt' || format === 'huggingface-blip2-t5'
+function tiedCopies({ tensors }: Recognised): string[] {
+  const groups = tiedTensors.map((names) => names.flatMap((name) => tensors.get(name) ?? []))
+  return groups.flatMap((origins) => origins.slice(1).flatMap(storedNames))
 }

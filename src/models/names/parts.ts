@@ -24,3 +24,12 @@ function isUnusedBlock({ vision_config }: Blip2Config | RetrievalConfig, name: s
   const used = usedBlocks[vision_config.hidden_size]
   return used !== undefined && vision_config.num_hidden_layers <= used && Number(layerOf(name) ?? 0) >= used
 }
+
+/**
+ * Whether a part with layers (image encoder, language model) is really there. Files of what LAVIS trained lack what is frozen, but for
+ * second names of tied tensors, such as OPT's output head.
+ */
+export function hasPart(canonical: Iterable<string>, part: Part): boolean {
+  for (const name of canonical) if (partOf(name) === part && layerOf(name) !== undefined) return true
+  return false
+}

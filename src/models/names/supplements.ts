@@ -1,7 +1,7 @@
 /** What a second checkpoint can add to one that lacks a part: its language model, its image encoder. Whatever else it has is ignored. */
 import { CheckpointError } from '../../errors.ts'
 import { type Origin, partOf, recogniseNames } from './names.ts'
-import { layerOf } from './rows.ts'
+import { hasPart } from './parts.ts'
 import type { Part } from './table.ts'
 
 /**
@@ -36,8 +36,7 @@ function firstWith(
   for (const prefix of prefixes) {
     const recognised = recogniseNames(names.map((name) => prefix + name))
     const found = [...(recognised?.tensors ?? [])].filter(([name]) => partOf(name) === part || isNorm(part, name))
-    // Second names of tied tensors are in files that lack the rest.
-    if (found.some(([name]) => partOf(name) === part && layerOf(name) !== undefined))
+    if (hasPart(recognised?.tensors.keys() ?? [], part))
       return new Map(found.map(([name, origin]) => [name, withoutPrefix(origin, prefix.length)]))
   }
   return undefined
