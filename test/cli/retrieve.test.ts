@@ -1,5 +1,6 @@
 /** The command around the retrieval: its files, its output, its errors. test/tasks/retrieval has the retrieval itself. */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import {
   copyFileSync,
   existsSync,
@@ -14,14 +15,18 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import type { Output } from '../../src/cli/output.ts'
 import { readInputs } from '../../src/cli/retrieve/inputs.ts'
 import { retrieveWith } from '../../src/cli/retrieve/run.ts'
 import type { RetrieveFlags } from '../../src/cli/retrieve.ts'
 import type { Blip2 } from '../../src/tasks/blip2.ts'
-import { repositoryRoot } from '../support/paths.ts'
+import { lavisConfig } from '../support/lavis.ts'
+import { referenceDir, repositoryRoot } from '../support/paths.ts'
 import { fakeEncoder } from '../tasks/retrieval/fake-encoder.ts'
 import { blip2, tiny } from './cli.ts'
+
+const cliMain = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
 
 const folder = mkdtempSync(join(tmpdir(), 'blip2-cli-retrieve-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -272,6 +277,108 @@ test('images that cannot be read', async () => {
     [paths[2], paths[0]],
   )
   assert.equal(objects.length, 5)
+})
+
+/**
+ * A first-stage model of the reference (LAVIS, random weights) with a vocabulary made up for it: its answers mean nothing, but they are
+ * computed as those of a real one.
+ */
+async function tinyRetrievalModel(): Promise<string> {
+  const model = join(folder, 'tiny-retrieval')
+  if (existsSync(model)) return model
+  const reference = join(referenceDir, 'lavis-qformer')
+  const letters = Array.from('abcdefghijklmnopqrstuvwxyz')
+  const words = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', ...letters, ...letters.map((letter) => `##${letter}`)]
+  mkdirSync(model)
+  copyFileSync(join(reference, 'model.safetensors'), join(model, 'model.safetensors'))
+  writeFileSync(join(model, 'config.json'), JSON.stringify(await lavisConfig(reference)))
+  writeFileSync(join(model, 'vocab.txt'), words.join('\n'))
+  return model
+}
+
+/** Ends the process with SIGKILL when it writes `said` to standard error. Its exit code, or null where it was ended in time. */
+function killedWhen(said: string, args: readonly string[]): Promise<number | null> {
+  const child = spawn(process.execPath, [cliMain, ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
+  child.stderr.on('data', (chunk) => {
+    if (String(chunk).includes(said)) child.kill('SIGKILL')
+  })
+  return new Promise((resolve) => {
+    child.on('close', resolve)
+  })
+}
+
+test('the whole command, killed in each step and started again: the same as unbroken', async () => {
+  const model = await tinyRetrievalModel()
+  // Enough work to be killed in the middle of it.
+  const many = file(
+    'many.json',
+    Array.from({ length: 60 }, (_, i) => `photos/${names[i % 3]}`),
+  )
+  const words = file(
+    'many.txt',
+    Array.from({ length: 90 }, (_, i) => `${(i * i).toString(26)} dogs and ${i}`).join('\n'),
+  )
+  const command = [
+    'retrieve',
+    '--images',
+    many,
+    '--texts',
+    words,
+    '--model',
+    model,
+    '--json',
+    '--k',
+    '30',
+    '--batch',
+    '4',
+  ]
+  const unbroken = await blip2([...command, '--work', join(folder, 'unbroken')])
+  assert.equal(unbroken.code, 0, unbroken.stderr)
+  assert.equal(unbroken.lines.length, 60 + 90)
+
+  const broken = [...command, '--work', join(folder, 'broken')]
+  const codes: (number | null)[] = []
+  for (const step of ['encoding images', 'encoding texts', 'comparing', 'matching']) {
+    codes.push(await killedWhen(step, broken))
+  }
+  assert.ok(codes.includes(null), 'it was never killed in time')
+  const resumed = await blip2(broken)
+  assert.equal(resumed.code, 0, resumed.stderr)
+  assert.deepEqual(resumed.lines, unbroken.lines)
+  assert.ok(!existsSync(join(folder, 'broken')))
+})
+
+test('Ctrl-C: exit code 130, and where the work is', async () => {
+  const model = await tinyRetrievalModel()
+  const many = file(
+    'more.json',
+    Array.from({ length: 400 }, () => 'photos/b.png'),
+  )
+  const work = join(folder, 'stopped')
+  const child = spawn(process.execPath, [
+    cliMain,
+    'retrieve',
+    '--images',
+    many,
+    '--texts',
+    queries,
+    '--model',
+    model,
+    '--work',
+    work,
+  ])
+  let said = ''
+  child.stderr.on('data', (chunk) => {
+    if (said === '') child.kill('SIGINT')
+    said += chunk
+  })
+  const code = await new Promise((resolve) => {
+    child.on('close', resolve)
+  })
+  assert.equal(code, 130, said)
+  assert.match(said, /note: what was done so far is in \S+stopped; the same command/)
+  assert.ok(existsSync(join(work, 'images.records')))
+  assert.ok(!existsSync(join(work, 'retrieval.lock')))
 })
 
 test('wrong usage: exit code 2; files and models that will not do: exit code 1', async () => {

@@ -7,7 +7,7 @@ import type { MatchingEngine, TextTokens } from './engine.ts'
 /** Tokens of the longest text in retrieval, 3 more than elsewhere. LAVIS 506965b, compute_sim_matrix of blip2.py. */
 const textLength = 35
 
-/** What retrieval needs, of an engine. */
+/** What retrieval needs, of an engine. What is asked for in one call is one batch: retrieval decides how much that is. */
 export function retrievalEncoder(
   engine: MatchingEngine,
   encodeAll: (images: readonly ImageInput[], options: ReadImageOptions) => Promise<MatchingImage[]>,
@@ -33,12 +33,13 @@ export function retrievalEncoder(
 
     async encodeTexts(texts, options: EncodeOptions = {}) {
       const tokens = texts.map((text) => readText(text, longest))
-      const features = await engine.textFeatures(tokens, options)
+      const features = await engine.textFeatures(tokens, { ...options, batch: texts.length })
       return tokens.map((one, i) => ({ projected: features[i] as Float32Array, tokens: one }))
     },
 
     async matchLogits(imageEmbeds, texts, options: EncodeOptions = {}) {
-      const logits = await engine.match(float32(imageEmbeds, [patches, 1, hidden_size]), texts, options)
+      const image = float32(imageEmbeds, [patches, 1, hidden_size])
+      const logits = await engine.match(image, texts, { ...options, batch: texts.length })
       return { noMatch: Float32Array.from(logits, ([no]) => no), match: Float32Array.from(logits, ([, yes]) => yes) }
     },
 

@@ -45,7 +45,7 @@ export async function matchPairs(
         batch.map((i) => tokens[texts[i]!]!),
         { signal },
       )
-      checkLogits(logits, batch.length)
+      checkLogits(logits, batch.length, images.readable[records.count]!)
       batch.forEach((at, i) => {
         match[at] = logits.match[i]!
         noMatch[at] = logits.noMatch[i]!
@@ -56,12 +56,13 @@ export async function matchPairs(
   }
 }
 
-function checkLogits({ match, noMatch }: MatchLogits, texts: number): void {
-  if (match.length !== texts || noMatch.length !== texts)
+function checkLogits({ match, noMatch }: MatchLogits, texts: number, image: number): void {
+  if (match.length !== texts || noMatch.length !== texts) {
     throw new RangeError(`logits of ${match.length} of ${texts} texts`)
+  }
   if (match.every(Number.isFinite) && noMatch.every(Number.isFinite)) return
   throw new SessionError(
-    'the model gives matching logits that are no numbers (NaN or infinite); is the checkpoint damaged?',
+    `image ${image}, from 0: the model gives matching logits that are no numbers (NaN or infinite); is the checkpoint damaged?`,
   )
 }
 
