@@ -50,6 +50,21 @@ test('a score that is no number is refused', () => {
   )
 })
 
+test('matrices of another size are refused', () => {
+  const pairs = { textsOfImages: [[0], [1]], imageOfTexts: [0, 1] }
+  const square = { rows: 2, columns: 2, data: [1, 0, 0, 1] }
+  const refused = (first: ScoreMatrix, second: ScoreMatrix | undefined, message: RegExp) =>
+    assert.throws(() => evaluateRetrieval(first, second, pairs), { name: 'DataError', message })
+  refused({ ...square, rows: 1 }, undefined, /imageToText: expected \(2, 2\), found \(1, 2\) of 4 values/)
+  refused(square, { ...square, data: [1] }, /textToImage: expected \(2, 2\), found \(2, 2\) of 1 values/)
+})
+
+test('numbers that float32 cannot tell apart are not ties', () => {
+  const pairs = { textsOfImages: [[0], [1]], imageOfTexts: [0, 1] }
+  const data = Float64Array.of(1, 0.5, 1 + 1e-12, 0.6)
+  assert.equal(evaluateRetrieval({ rows: 2, columns: 2, data }, undefined, pairs).img_r1, 50)
+})
+
 test('one map is enough; two that disagree are refused', () => {
   const pairs = { textsOfImages: [[0, 2], [1]], imageOfTexts: [0, 1, 0] }
   assert.deepEqual(readPairs('G', { txt2img: [0, 1, 0] }, 2, 3), pairs)

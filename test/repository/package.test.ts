@@ -26,6 +26,23 @@ const publicNames = [
   'presets',
 ]
 
+/** And `import { … } from 'blip2/metrics'`. */
+const metricsNames = [
+  'cider',
+  'createCorpus',
+  'evaluateCaptions',
+  'evaluateGqa',
+  'evaluateRetrieval',
+  'evaluateVqa',
+  'pairAnswers',
+  'pairCaptions',
+  'pairGqaAnswers',
+  'placesOf',
+  'readPairs',
+  'tokenize',
+  'tokenizeImages',
+]
+
 const publicTypes = [
   'Answer',
   'Asked',
@@ -123,6 +140,15 @@ test('the library: its public names, and a caption', async () => {
   const { names, pred_caption } = JSON.parse(await run('node', ['use.js'], project))
   assert.deepEqual(names, publicNames)
   assert.notEqual(pred_caption, '')
+})
+
+test('the metrics: their public names, and a score', async () => {
+  const script = `
+    import * as metrics from 'blip2/metrics'
+    const { CIDEr } = metrics.evaluateCaptions({ candidates: ['a dog'], references: [['A dog.']] }).metrics
+    console.log(JSON.stringify({ names: Object.keys(metrics), score: CIDEr.corpus }))`
+  writeFileSync(join(project, 'score.js'), script)
+  assert.deepEqual(JSON.parse(await run('node', ['score.js'], project)), { names: metricsNames, score: 0 })
 })
 
 test('every entry of the exports map can be imported', async () => {

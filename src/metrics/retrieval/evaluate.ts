@@ -1,3 +1,4 @@
+import { DataError } from '../../errors.ts'
 import { type Recall, recall, type ScoreMatrix, type TieRule } from './recall.ts'
 
 /** Which texts belong to which image, by index. */
@@ -21,13 +22,18 @@ export interface RetrievalScores {
   readonly r_mean: number
 }
 
-/** `imageToText` (images, texts); `textToImage` (texts, images), the transpose of the former where it is left out. */
+/**
+ * Recall at 1, 5 and 10 both ways, equal to LAVIS's and mmpretrain's where no scores are equal. `imageToText` (images, texts);
+ * `textToImage` (texts, images), the transpose of the former where it is left out. DataError for other shapes, and for NaN.
+ */
 export function evaluateRetrieval(
   imageToText: ScoreMatrix,
   textToImage: ScoreMatrix | undefined,
   { textsOfImages, imageOfTexts }: Pairs,
   ties: TieRule = 'low',
 ): RetrievalScores {
+  check('imageToText', imageToText, textsOfImages.length, imageOfTexts.length)
+  if (textToImage) check('textToImage', textToImage, imageOfTexts.length, textsOfImages.length)
   const txt = recall(imageToText, textsOfImages, ties)
   const img = recall(
     textToImage ?? transpose(imageToText),
@@ -35,6 +41,13 @@ export function evaluateRetrieval(
     ties,
   )
   return retrievalScores(txt, img)
+}
+
+function check(name: string, { rows, columns, data }: ScoreMatrix, queries: number, items: number): void {
+  if (rows !== queries || columns !== items || data.length !== rows * columns || data.length === 0)
+    throw new DataError(
+      `${name}: expected (${queries}, ${items}), found (${rows}, ${columns}) of ${data.length} values`,
+    )
 }
 
 /** From the recall of the texts of images, and of the images of texts. */
@@ -58,7 +71,7 @@ function mean({ r1, r5, r10 }: Recall): number {
 
 /** (columns, rows). */
 export function transpose({ rows, columns, data }: ScoreMatrix): ScoreMatrix {
-  const transposed = new Float32Array(rows * columns)
+  const transposed = new (data instanceof Float32Array ? Float32Array : Float64Array)(rows * columns)
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) transposed[column * rows + row] = data[row * columns + column]!
   }
