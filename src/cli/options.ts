@@ -12,6 +12,9 @@ export interface ModelFlags {
   readonly device: DeviceName
   readonly threads?: number
   readonly imageSize?: number
+  readonly languageModel?: string
+  readonly imageEncoder?: string
+  readonly tokenizer?: string
 }
 
 export interface CommonFlags extends ModelFlags, DecodingFlags {
@@ -54,6 +57,9 @@ export function addModelOptions(command: Command): Command {
     .optionsGroup('Model:')
     .option('--revision <revision>', 'branch, tag or commit of the hub (default: main)')
     .option('--offline', 'use what is in the cache, without any request')
+    .option('--language-model <name>', 'where the language model is, if the checkpoint has none (LAVIS, mmpretrain)')
+    .option('--image-encoder <name>', 'where the image encoder is, if the checkpoint has none (LAVIS)')
+    .option('--tokenizer <name>', 'where the tokenizer is (default: beside the checkpoint or the language model)')
     .option('--image-size <pixels>', 'side of the images the encoder sees (default: as published)', positiveInteger)
     .addOption(
       new Option('--device <device>', 'where to compute').choices(['auto', 'cpu', 'webgpu', 'cuda']).default('auto'),
