@@ -30,6 +30,11 @@ export function idAt(value: unknown, where: string): Id {
   throw unexpected(where, 'a number or a text', value)
 }
 
+/** The id that looks the same and is another: 12 for "12", "12" for 12. */
+export function lookalike(id: Id): Id {
+  return typeof id === 'string' ? Number(id) : String(id)
+}
+
 /** A whole number in [0, end). */
 export function indexAt(value: unknown, end: number, where: string): number {
   if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < end) return value

@@ -34,6 +34,7 @@ function parse(text: string, where: string): unknown {
   try {
     return JSON.parse(text)
   } catch (cause) {
-    throw new DataError(`${where}: no JSON: ${(cause as Error).message}`, { cause })
+    // The message quotes the file, which may be binary.
+    throw new DataError(`${where}: no JSON: ${(cause as Error).message.replace(/\p{Cc}/gu, '?')}`, { cause })
   }
 }

@@ -1,6 +1,6 @@
 /** What the files of VQA and GQA have in common: entries by question, each question once, and the files of answers. */
 import { DataError } from '../errors.ts'
-import { type Id, idAt, type JsonFile, objectsAt, shown, textAt } from './json.ts'
+import { type Id, idAt, type JsonFile, lookalike, objectsAt, shown, textAt } from './json.ts'
 
 type Entry = Readonly<Record<string, unknown>>
 
@@ -44,7 +44,7 @@ export function requireIn(
   const [id] = ids
   if (id === undefined) return
   const others = ids.length === 1 ? '' : ` and ${ids.length - 1} others`
-  const twin = typeof id === 'string' ? Number(id) : String(id)
-  const hint = b.has(twin) ? `${shown(twin)} is another id` : 'do the files belong to the same split?'
+  const other = lookalike(id)
+  const hint = b.has(other) ? `${shown(other)} is another id` : 'do the files belong to the same split?'
   throw new DataError(`${nameOfB}: question_id ${shown(id)}${others} of ${nameOfA} not found; ${hint}`)
 }

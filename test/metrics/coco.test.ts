@@ -74,7 +74,12 @@ test('what `blip2 caption --json` prints is found by the file name', () => {
 
 const wrong: [string, unknown, unknown, RegExp][] = [
   ['an unknown image', [{ image_id: 4, caption: '' }], annotations, /R\.json\[0\]: image_id 4 is not in A\.json/],
-  ['the id as text', [{ image_id: '3', caption: '' }], annotations, /R\.json\[0\]: image_id "3" is not in A\.json/],
+  [
+    'the id as text',
+    [{ image_id: '3', caption: '' }],
+    annotations,
+    /R\.json\[0\]: image_id "3" is not in A\.json; 3 is another id/,
+  ],
   ['an image without references', [{ image_id: 5, caption: '' }], annotations, /image_id 5 has no caption in A\.json/],
   [
     'an image twice',

@@ -4,7 +4,7 @@
  * among the `file_name` of the images.
  */
 import { DataError } from '../../errors.ts'
-import { type Id, idAt, type JsonFile, objectAt, objectsAt, shown, textAt } from '../json.ts'
+import { type Id, idAt, type JsonFile, lookalike, objectAt, objectsAt, shown, textAt } from '../json.ts'
 import type { CaptionedImages } from './evaluate.ts'
 
 export interface PairedCaptions extends CaptionedImages {
@@ -82,8 +82,11 @@ function readResults(
     const image = imageOf(entry, at, files, annotationFile)
     const where = `${at}: image_id ${shown(image)}`
     const known = references.get(image)
-    if (known === undefined)
-      throw new DataError(`${where} is not in ${annotationFile}; are these results of another split?`)
+    if (known === undefined) {
+      const other = lookalike(image)
+      const hint = references.has(other) ? `${shown(other)} is another id` : 'are these results of another split?'
+      throw new DataError(`${where} is not in ${annotationFile}; ${hint}`)
+    }
     if (known.length === 0) throw new DataError(`${where} has no caption in ${annotationFile} to compare with`)
     if (captions.has(image)) throw new DataError(`${where} is there twice; one caption for each image is scored`)
     captions.set(image, captionOf(entry, where))
