@@ -14,52 +14,59 @@ export interface Drawn {
   readonly sample: Sample
   /** 0, 1, 2, …: what is drawn for the sample (caption, view) depends on the seed and on this number. */
   readonly number: number
-  /** How often its source was gone through before. */
-  readonly pass: number
 }
 
-/** The stream from sample number `from` on: the same one as if it had been read from the start. */
-export async function* mixture(parts: readonly Weighted[], seed: number, from: number): AsyncGenerator<Drawn> {
-  const total = parts.reduce((sum, { weight }) => sum + weight, 0)
-  /** Which part the sample with this number comes from. */
-  const choose = (number: number): number => {
-    if (parts.length === 1) return 0
-    let left = total * randomFor(`${seed}:mixture:${number}`)()
-    return Math.max(
-      parts.findIndex(({ weight }) => {
-        left -= weight
-        return left < 0
-      }),
-      0,
-    )
+export interface StreamOptions {
+  readonly seed: number
+  /** Number of the first sample. The stream is the same one as if it had been read from 0. */
+  readonly from: number
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Throws a DataError for a source without samples, or the signal's reason. */
+export async function* mixture(parts: readonly Weighted[], options: StreamOptions): AsyncGenerator<Drawn, never> {
+  const next = lots(parts, options.seed)
+  const before = parts.map(() => 0)
+  for (let number = 0; number < options.from; number++) before[next()]!++
+  const readers = parts.map(({ source }, i) => endless(source, { ...options, from: before[i]! }))
+  try {
+    for (let number = options.from; ; number++) {
+      const { value } = await readers[next()]!.next()
+      yield { sample: value, number }
+    }
+  } finally {
+    await Promise.all(readers.map((reader) => reader.return(undefined as never)))
   }
-  const counts = parts.map(() => 0)
-  for (let number = 0; number < from; number++) counts[choose(number)]!++
-  const readers = await Promise.all(parts.map(({ source }, i) => endless(source, seed, counts[i] as number)))
-  for (let number = from; ; number++) {
-    const { value } = await (readers[choose(number)] as AsyncGenerator<Omit<Drawn, 'number'>, never>).next()
-    yield { ...value, number }
+}
+
+/** Draws the part of one sample after the other. */
+function lots(parts: readonly Weighted[], seed: number): () => number {
+  if (parts.length === 1) return () => 0
+  const total = parts.reduce((sum, { weight }) => sum + weight, 0)
+  let sum = 0
+  const ends = parts.slice(0, -1).map(({ weight }) => {
+    sum += weight / total
+    return sum
+  })
+  const random = randomFor(`${seed}:mixture`)
+  return () => {
+    const lot = random()
+    const part = ends.findIndex((end) => lot < end)
+    return part === -1 ? ends.length : part
   }
 }
 
 /** Pass after pass of one source, behind its first `from` samples. */
-async function endless(
-  source: Source,
-  seed: number,
-  from: number,
-): Promise<AsyncGenerator<Omit<Drawn, 'number'>, never>> {
-  const size = from === 0 ? 0 : await source.size()
-  async function* samples(): AsyncGenerator<Omit<Drawn, 'number'>, never> {
-    let skip = from === 0 ? 0 : from % size
-    for (let pass = from === 0 ? 0 : Math.floor(from / size); ; pass++) {
-      let count = skip
-      for await (const sample of source.pass(pass, { seed, skip })) {
-        count++
-        yield { sample, pass }
-      }
-      if (count === 0) throw new DataError(`${source.name}: there is no sample in it`)
-      skip = 0
+async function* endless(source: Source, { seed, from, signal }: StreamOptions): AsyncGenerator<Sample, never> {
+  const size = from === 0 ? 0 : await source.size(from + 1, signal)
+  let skip = size === 0 ? 0 : from % size
+  for (let pass = size === 0 ? 0 : Math.floor(from / size); ; pass++) {
+    let empty = skip === 0
+    for await (const sample of source.pass(pass, { seed, skip, signal })) {
+      empty = false
+      yield sample
     }
+    if (empty) throw new DataError(`${source.name}: there is no sample in it`)
+    skip = 0
   }
-  return samples()
 }

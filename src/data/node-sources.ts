@@ -1,13 +1,13 @@
 /** Training sets on disk. Throws DataError with file and place. */
 import { readdir, readFile, stat } from 'node:fs/promises'
-import { basename, dirname, extname, isAbsolute, join } from 'node:path'
-import { parse as parseCsv } from 'csv-parse/sync'
+import { dirname, isAbsolute, join, posix } from 'node:path'
+import { CsvError, parse as parseCsv } from 'csv-parse/sync'
 import { DataError } from '../errors.ts'
-import { captionSamples, vqaSamples } from './annotations.ts'
+import { captionSamples, type NamedJson, vqaSamples } from './annotations.ts'
 import { listSource } from './list.ts'
-import { shardSource } from './node-shards.ts'
+import { type Shard, shardSource } from './node-shards.ts'
 import type { Sample, Source } from './sample.ts'
-import { type Fields, sampleFromFields } from './table.ts'
+import { parseJson, sampleFromRow } from './table.ts'
 
 /** A data set as a recipe names it. Paths are absolute, or relative to `root`. */
 export type SourceSpec =
@@ -34,130 +34,120 @@ export type SourceSpec =
 export async function openSource(spec: SourceSpec, root: string): Promise<Source> {
   const at = (path: string) => (isAbsolute(path) ? path : join(root, path))
   switch (spec.kind) {
-    case 'captions':
-      return images(
-        spec.annotations,
-        captionSamples(await readJson(at(spec.annotations)), spec.annotations),
-        at(spec.images),
-      )
+    case 'captions': {
+      const samples = captionSamples(await readJson(spec.annotations, at))
+      return listSource(spec.annotations, withImages(samples, spec.images, at))
+    }
     case 'vqa': {
-      const annotations = spec.annotations === undefined ? undefined : await readJson(at(spec.annotations))
-      const questions = await readJson(at(spec.questions))
-      const samples = vqaSamples(questions, annotations, spec.questions, (id) => imageName(spec.image_name, id))
-      return images(spec.questions, samples, at(spec.images))
+      const questions = await readJson(spec.questions, at)
+      const answers = spec.annotations === undefined ? undefined : await readJson(spec.annotations, at)
+      const samples = vqaSamples(questions, answers, imageNames(spec.image_name))
+      return listSource(spec.questions, withImages(samples, spec.images, at))
     }
     case 'folder':
-      return listSource(spec.images, await folderSamples(at(spec.images)))
-    case 'table':
-      return images(spec.file, await tableSamples(at(spec.file)), at(spec.images ?? dirname(spec.file)))
+      return listSource(spec.images, withImages(await folderSamples(spec.images, at), spec.images, at))
+    case 'table': {
+      const samples = await tableSamples(spec.file, at)
+      return listSource(spec.file, withImages(samples, spec.images ?? dirname(spec.file), at))
+    }
     case 'shards':
-      return shardSource(
-        spec.files,
-        await shardFiles(at(spec.files)),
-        spec.buffer === undefined ? {} : { buffer: spec.buffer },
-      )
+      return shardSource(spec.files, await findShards(spec.files, at), { buffer: spec.buffer })
     case 'text': {
-      const lines = (await readText(at(spec.file))).split('\n')
+      const lines = (await readText(at(spec.file))).split('\n').map((line) => line.trim())
+      const samples = lines.map((line, i) => ({ key: `${spec.file}:${i + 1}`, texts: [line] }))
       return listSource(
         spec.file,
-        lines.flatMap((line, i) =>
-          line.trim() === '' ? [] : [{ key: `${spec.file}:${i + 1}`, texts: [line.trim()] }],
-        ),
+        samples.filter(({ texts: [line] }) => line !== ''),
       )
     }
   }
 }
 
-/** The samples with the paths of their images, and a number for each image that has none. */
-function images(name: string, samples: readonly Sample[], folder: string): Source {
-  const ids = new Map<string, number>()
-  return listSource(
-    name,
-    samples.map((sample) => {
-      if (typeof sample.image !== 'string') throw new DataError(`${sample.key}: no image`)
-      const image = isAbsolute(sample.image) ? sample.image : join(folder, sample.image)
-      if (!ids.has(image)) ids.set(image, ids.size)
-      return { imageId: ids.get(image) as number, ...sample, image }
-    }),
-  )
-}
+/** Path in a recipe → path on this machine. */
+type Locate = (path: string) => string
 
-/** `COCO_train2014_{:012}.jpg` with 9 → `COCO_train2014_000000000009.jpg`. */
-function imageName(pattern = '{}.jpg', id: string | number): string {
-  return pattern.replace(/\{(?::0?(\d+))?\}/, (_, width?: string) => String(id).padStart(Number(width ?? 0), '0'))
-}
-
-async function folderSamples(folder: string): Promise<Sample[]> {
-  const names = (await readdir(folder, { recursive: true }).catch((cause) => unreadable(folder, cause))).sort()
-  const all = new Set(names)
-  const samples: Sample[] = []
-  for (const name of names.filter((one) => /\.(jpe?g|png|webp)$/i.test(one))) {
-    const textFile = `${name.slice(0, -extname(name).length)}.txt`
-    if (!all.has(textFile)) throw new DataError(`${join(folder, name)}: there is no ${basename(textFile)} beside it`)
-    const texts = (await readText(join(folder, textFile))).split('\n').map((line) => line.trim())
-    samples.push({
-      key: name,
-      image: join(folder, name),
-      imageId: samples.length,
-      texts: texts.filter((text) => text !== ''),
-    })
-  }
-  if (samples.length === 0) throw new DataError(`${folder}: there is no image in it`)
-  return samples
-}
-
-async function tableSamples(file: string): Promise<Sample[]> {
-  const text = await readText(file)
-  const where = basename(file)
-  if (file.endsWith('.csv')) {
-    const rows = csvRows(text, file)
-    return rows.map((row, i) => sampleFromFields(row, `${where}: row ${i + 1}`))
-  }
-  return text.split('\n').flatMap((line, i) => {
-    if (line.trim() === '') return []
-    try {
-      return [sampleFromFields(JSON.parse(line) as Fields, `${where}:${i + 1}`)]
-    } catch (cause) {
-      if (cause instanceof DataError) throw cause
-      throw new DataError(`${file}:${i + 1}: not JSON: ${(cause as Error).message}`, { cause })
-    }
+/** The samples with the paths of their images, which were names in a folder. */
+function withImages(samples: readonly Sample[], folder: string, at: Locate): Sample[] {
+  return samples.map((sample) => {
+    if (typeof sample.image !== 'string') throw new DataError(`${sample.key}: no image`)
+    const imageKey = isAbsolute(sample.image) ? sample.image : posix.join(folder, sample.image)
+    return { ...sample, image: at(imageKey), imageKey }
   })
 }
 
-function csvRows(text: string, file: string): Fields[] {
+/** Of `COCO_train2014_{:012}.jpg`: 9 → `COCO_train2014_000000000009.jpg`. */
+function imageNames(pattern = '{}.jpg'): (id: number | string) => string {
+  const [, start, width, end] = /^(.*)\{(?::0?(\d+))?\}(.*)$/.exec(pattern) ?? []
+  if (start === undefined)
+    throw new DataError(`image_name: expected {} or {:012} for the id of an image, found ${pattern}`)
+  return (id) => `${start}${String(id).padStart(Number(width ?? 0), '0')}${end}`
+}
+
+async function folderSamples(folder: string, at: Locate): Promise<Sample[]> {
+  const names = (await readdir(at(folder), { recursive: true }).catch((cause) => unreadable(at(folder), cause))).sort()
+  const images = names.filter((name) => /\.(jpe?g|png|webp)$/i.test(name))
+  if (images.length === 0) throw new DataError(`${at(folder)}: there is no image in it`)
+  const samples: Sample[] = []
+  for (const image of images) {
+    const file = join(at(folder), image.replace(/\.\w+$/, '.txt'))
+    const text = await readText(file)
+    samples.push({ ...sampleFromRow({ caption: text.split('\n') }, file), key: posix.join(folder, image), image })
+  }
+  return samples
+}
+
+async function tableSamples(file: string, at: Locate): Promise<Sample[]> {
+  const text = await readText(at(file))
+  if (file.endsWith('.csv')) return csvRows(text, file).map(({ row, line }) => sampleFromRow(row, `${file}:${line}`))
+  return text.split('\n').flatMap((line, i) => {
+    const where = `${file}:${i + 1}`
+    return line.trim() === '' ? [] : [sampleFromRow(parseJson(line, where), where)]
+  })
+}
+
+/** Rows as objects, each with the line that it ends on. */
+function csvRows(text: string, file: string): { row: unknown; line: number }[] {
   try {
-    return parseCsv(text, { columns: true, bom: true, skip_empty_lines: true, trim: true })
+    const records: { record: unknown; info: { lines: number } }[] = parseCsv(text, {
+      columns: true,
+      info: true,
+      skip_empty_lines: true,
+      trim: true,
+    })
+    return records.map(({ record, info }) => ({ row: record, line: info.lines }))
   } catch (cause) {
-    throw new DataError(`${file}: not CSV: ${(cause as Error).message}`, { cause })
+    if (!(cause instanceof CsvError)) throw cause
+    throw new DataError(`${file}: not CSV: ${cause.message}`, { cause })
   }
 }
 
 /** The files that a pattern such as `shard-{000..123}.tar` names, which must all be there. */
-async function shardFiles(pattern: string): Promise<string[]> {
+async function findShards(pattern: string, at: Locate): Promise<Shard[]> {
   const [, start, first, last, end] = /^(.*)\{(\d+)\.\.(\d+)\}(.*)$/.exec(pattern) ?? []
-  const files =
-    first === undefined || last === undefined
-      ? [pattern]
-      : Array.from(
-          { length: Math.max(Number(last) - Number(first) + 1, 0) },
-          (_, i) => `${start}${String(Number(first) + i).padStart(first.length, '0')}${end}`,
-        )
-  if (files.length === 0) throw new DataError(`${pattern}: the numbers of the shards go backwards`)
-  for (const file of files) await stat(file).catch((cause) => unreadable(file, cause))
-  return files
-}
-
-async function readJson(file: string): Promise<unknown> {
-  const text = await readText(file)
-  try {
-    return JSON.parse(text)
-  } catch (cause) {
-    throw new DataError(`${file}: not JSON: ${(cause as Error).message}`, { cause })
+  const names: string[] = []
+  if (first === undefined) names.push(pattern)
+  else {
+    for (let number = Number(first); number <= Number(last); number++)
+      names.push(`${start}${String(number).padStart(first.length, '0')}${end}`)
   }
+  if (names.length === 0) throw new DataError(`${pattern}: the numbers of the shards go backwards`)
+  const shards = names.map((name) => ({ name, path: at(name) }))
+  for (const { path } of shards) await stat(path).catch((cause) => unreadable(path, cause))
+  return shards
 }
 
-function readText(file: string): Promise<string> {
-  return readFile(file, 'utf8').catch((cause) => unreadable(file, cause))
+async function readJson(file: string, at: Locate): Promise<NamedJson> {
+  return { json: parseJson(await readText(at(file)), file), name: file }
+}
+
+/** Without the mark that some programs put in front of UTF-8. */
+async function readText(file: string): Promise<string> {
+  const bytes = await readFile(file).catch((cause) => unreadable(file, cause))
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch (cause) {
+    throw new DataError(`${file}: expected text in UTF-8; is it in another encoding?`, { cause })
+  }
 }
 
 function unreadable(file: string, cause: unknown): never {
