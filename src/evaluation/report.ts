@@ -72,7 +72,7 @@ export function makeReport({ name, benchmark, sha256 }: FoundConfig, plan: Plan,
     ...(plan.row && { source: plan.row.source }),
     samples,
     partial,
-    unreadable: unreadable.map(({ image, reason }) => ({ image, reason })),
+    unreadable: unique(unreadable),
     settings,
     versions,
     files: { configuration: sha256, annotations: findings.annotations, model: findings.modelFiles },
@@ -97,6 +97,11 @@ function compare(
       difference: ours === null || theirs === null || partial ? null : ours - theirs,
     }
   })
+}
+
+/** An image that several samples ask about once. */
+function unique(unreadable: Findings['unreadable']): Report['unreadable'] {
+  return [...new Map(unreadable.map(({ image, reason }) => [image, { image, reason }])).values()]
 }
 
 function count(value: number): string {
