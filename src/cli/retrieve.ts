@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import { type FeatureType, featureTypes } from '../tasks/retrieval/float16.ts'
+import { type FeatureType, featureTypes } from '../tasks/retrieval/feature-type.ts'
 import { type ScoreRule, scoreRules } from '../tasks/retrieval/ranking.ts'
 import { addModelOptions, type ModelFlags, positiveInteger } from './options.ts'
 import type { InputFlags } from './retrieve/inputs.ts'

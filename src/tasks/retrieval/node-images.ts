@@ -1,13 +1,15 @@
 /** Images → features in a file, and back. One image of ViT-g is 0.75 MB in float16: no set of them has to fit into memory. */
+
+import { narrowFloat16 } from '../../checkpoints/narrow.ts'
 import { formatBytes, freeBytes } from '../../checkpoints/node-errors.ts'
+import { keepWholeBatches, type Records } from '../../checkpoints/node-records.ts'
 import { widenFloat16 } from '../../checkpoints/widen.ts'
 import { DataError, SessionError } from '../../errors.ts'
 import { decodeImage, type ImageSource } from '../../images/node.ts'
 import type { RgbImage } from '../../images/rgb-image.ts'
 import { type ImageInput, imageName, isPixels } from '../image.ts'
 import type { EncodeOptions, RetrievalEncoder, RetrievalImage } from './encoder.ts'
-import { type FeatureType, narrowFloat16 } from './float16.ts'
-import { keepWholeBatches, type Records } from './node-records.ts'
+import type { FeatureType } from './feature-type.ts'
 
 export interface ImageOptions extends EncodeOptions {
   /** Images that are encoded together. */

@@ -1,9 +1,10 @@
 /** Second stage of retrieval: the matching logits of the candidates, every pair once, and the rankings that follow. */
+
+import type { Records } from '../../checkpoints/node-records.ts'
 import { SessionError } from '../../errors.ts'
 import type { MatchLogits, RetrievalEncoder } from './encoder.ts'
 import type { Candidates } from './node-candidates.ts'
 import type { StoredImages } from './node-images.ts'
-import type { Records } from './node-records.ts'
 import { type GroupedPairs, textsOf } from './pairs.ts'
 import { type Ranking, type ScoreRule, setScore, sortRanking, unscored } from './ranking.ts'
 

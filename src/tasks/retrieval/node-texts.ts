@@ -1,7 +1,8 @@
 /** Texts → features in a file, and back. */
+
+import { keepWholeBatches, type Records } from '../../checkpoints/node-records.ts'
 import { SessionError } from '../../errors.ts'
 import type { EncodeOptions, RetrievalEncoder } from './encoder.ts'
-import { keepWholeBatches, type Records } from './node-records.ts'
 
 export interface TextOptions extends EncodeOptions {
   /** Texts that are encoded together. */

@@ -1,8 +1,8 @@
 /** Expected values: IEEE 754-2019, binary16 and rounding to nearest, ties to even. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { widenFloat16 } from '../../../src/checkpoints/widen.ts'
-import { narrowFloat16 } from '../../../src/tasks/retrieval/float16.ts'
+import { narrowFloat16 } from '../../src/checkpoints/narrow.ts'
+import { widenFloat16 } from '../../src/checkpoints/widen.ts'
 
 function narrowed(...values: number[]): number[] {
   const halves = new Uint16Array(values.length)

@@ -10,10 +10,10 @@
  */
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
-import { fileError, writeError } from '../../checkpoints/node-errors.ts'
-import { readFully } from '../../checkpoints/node-read.ts'
-import { writeFully } from '../../checkpoints/node-write.ts'
-import { crc32 } from '../../checkpoints/zip.ts'
+import { fileError, writeError } from './node-errors.ts'
+import { readFully } from './node-read.ts'
+import { writeFully } from './node-write.ts'
+import { crc32 } from './zip.ts'
 
 const headerBytes = 8
 

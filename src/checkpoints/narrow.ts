@@ -1,8 +1,4 @@
-/** float32 → IEEE 754 binary16. The way back, which is exact, is `widenFloat16` of the checkpoints. */
-
-/** The types in which the image encoder's output may be kept. */
-export const featureTypes = ['float16', 'float32'] as const
-export type FeatureType = (typeof featureTypes)[number]
+/** float32 → IEEE 754 binary16. The way back, which is exact, is `widenFloat16`. */
 
 /** Rounds to the nearest float16, ties to even. Returns the index of the first element that has none (NaN, 65,520 or more), or -1. */
 export function narrowFloat16(source: Float32Array, target: Uint16Array): number {

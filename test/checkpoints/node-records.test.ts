@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { keepWholeBatches, openRecords } from '../../../src/tasks/retrieval/node-records.ts'
+import { keepWholeBatches, openRecords } from '../../src/checkpoints/node-records.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'blip2-records-'))
 after(() => rmSync(folder, { recursive: true }))
