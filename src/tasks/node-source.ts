@@ -1,42 +1,24 @@
 /** From a name, folder or file of any naming, and others for the parts it lacks, to what a model is built of. */
-import { readFile, stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import { openCheckpoint, readTensor } from '../checkpoints/node.ts'
+import { join } from 'node:path'
+import { readTensor } from '../checkpoints/node.ts'
 import { defaultCacheDir, float32Checkpoint } from '../checkpoints/node-float32.ts'
-import { type DownloadOptions, resolveModel } from '../checkpoints/node-hub.ts'
 import type { Checkpoint, StoredTensor } from '../checkpoints/safetensors.ts'
-import { CheckpointError, ConfigError } from '../errors.ts'
-import { type Blip2Config, isRetrievalConfig, parseConfig, type RetrievalConfig } from '../models/config.ts'
-import { inferConfig, type KnownConfig, shapesOf } from '../models/names/infer-config.ts'
-import { canonicalNames, type Origin, partOf, type Recognised } from '../models/names/names.ts'
-import { hasPart, takes } from '../models/names/parts.ts'
-import { imageEncoderNames, languageModelNames } from '../models/names/supplements.ts'
+import { CheckpointError } from '../errors.ts'
+import { type Blip2Config, parseConfig, type RetrievalConfig } from '../models/config.ts'
+import type { Origin } from '../models/names/names.ts'
+import { takes } from '../models/names/parts.ts'
 import { findPreset, type Preset } from '../models/presets.ts'
+import {
+  addParts,
+  configJson,
+  type MainPart,
+  openMain,
+  partList,
+  type SourceOptions,
+  tokenizerFolder,
+} from './node-parts.ts'
 
-/** A long step of loading: bytes done and in all. */
-export interface LoadProgress {
-  readonly step: 'download' | 'widen'
-  readonly loadedBytes: number
-  readonly totalBytes: number
-}
-
-export interface SourceOptions extends Pick<DownloadOptions, 'revision' | 'token' | 'offline' | 'endpoint'> {
-  /**
-   * Where the language model is, if the checkpoint has none (those that LAVIS and mmpretrain save): a name, folder or file of its
-   * publisher's (facebook/opt-2.7b, google/flan-t5-xl) or of a BLIP-2 that has one.
-   */
-  readonly languageModel?: string
-  /** Where the image encoder is, if the checkpoint has none (those that LAVIS trains): a BLIP-2 that has one, or the encoder alone. */
-  readonly imageEncoder?: string
-  /** Name or folder of the tokenizer. Default: beside the checkpoint, else beside the language model. */
-  readonly tokenizer?: string
-  /** Where half precision weights are widened to, once. Default `BLIP2_CACHE`, else the system's cache folder. */
-  readonly cacheDir?: string
-  readonly onProgress?: (progress: LoadProgress) => void
-  /** Told what a user should know: slow memory, an outdated snapshot. */
-  readonly onNotice?: (text: string) => void
-  readonly signal?: AbortSignal
-}
+export type { LoadProgress, SourceOptions } from './node-parts.ts'
 
 export interface ModelSource {
   /** The name that was asked for. */
@@ -62,18 +44,18 @@ export interface ModelSource {
  * @throws CheckpointError, ConfigError, or the signal's reason.
  */
 export async function openSource(source: string, options: SourceOptions = {}): Promise<ModelSource> {
-  const main = await open(source, options)
-  const recognised = canonicalNames([...main.checkpoint.tensors.keys()], source)
-  const supplies = await addParts({ ...main, tensors: recognised.tensors }, recognised, options)
-  const config = configOf(supplies, recognised)
+  const main = await openMain(source, options)
+  requireAll(main, options)
+  const parts = await addParts(main, options)
+  const { json, where } = configJson(parts)
+  const config = parseConfig(json, where)
 
   const tensors = new Map<string, StoredTensor>()
   const replaced = new Map<string, Float32Array>()
   const files: Checkpoint['files'][number][] = []
-  for (const supply of [supplies.main, supplies.imageEncoder, supplies.languageModel]) {
-    if (!supply) continue
-    const wanted = [...supply.tensors].filter(([name]) => takes(config, name))
-    files.push(...(await layOut(supply.checkpoint, wanted, { tensors, replaced }, options)))
+  for (const part of partList(parts)) {
+    const wanted = [...part.tensors].filter(([name]) => takes(config, name))
+    files.push(...(await layOut(part.checkpoint, wanted, { tensors, replaced }, options)))
   }
   return {
     name: source,
@@ -82,108 +64,25 @@ export async function openSource(source: string, options: SourceOptions = {}): P
     tensors,
     replaced,
     files,
-    tokenizerFolder: await tokenizerFolder(supplies, options),
+    tokenizerFolder: await tokenizerFolder(parts, options),
   }
 }
 
-/** A checkpoint where it was found. */
-interface Opened {
-  readonly source: string
-  readonly folder: string
-  readonly checkpoint: Checkpoint
-  /** The config.json beside it, or undefined. */
-  readonly config: unknown
-}
-
-/** The tensors that are used of it. */
-interface Supply extends Opened {
-  readonly tensors: ReadonlyMap<string, Origin>
-}
-
-interface Supplies {
-  readonly main: Supply
-  readonly imageEncoder: Supply | undefined
-  readonly languageModel: Supply | undefined
-}
-
-async function open(source: string, options: SourceOptions): Promise<Opened> {
-  const path = await resolve(source, options)
-  const folder = (await stat(path)).isDirectory() ? path : dirname(path)
-  return { source, folder, config: await readJson(join(folder, 'config.json')), checkpoint: await openCheckpoint(path) }
-}
-
-async function addParts(main: Supply, { naming, traits }: Recognised, options: SourceOptions): Promise<Supplies> {
-  const { source } = main
-  if (main.config === undefined && naming === 'huggingface')
+/** Throws what the checkpoint lacks and nothing is named for, with the option that names it. */
+function requireAll({ source, folder, config, tensors, lacks, recognised }: MainPart, options: SourceOptions): void {
+  if (config === undefined && recognised.naming === 'huggingface')
     throw new CheckpointError(
-      `${join(main.folder, 'config.json')}: cannot be read; a model folder has config.json, tokenizer.json and *.safetensors`,
+      `${join(folder, 'config.json')}: cannot be read; a model folder has config.json, tokenizer.json and *.safetensors`,
     )
-  if (!main.tensors.has('query_tokens'))
+  if (!tensors.has('query_tokens'))
     throw new CheckpointError(`${source}: no query_tokens in it, so it is a part of a BLIP-2 model at most`)
-  const retrieval =
-    main.config === undefined
-      ? main.tensors.has('itm_head.weight') && !main.tensors.has('language_projection.weight')
-      : isRetrievalConfig(parseConfig(main.config, join(main.folder, 'config.json')))
-
-  const encoderThere = hasPart(main.tensors.keys(), 'image encoder')
-  const languageThere = retrieval || hasPart(main.tensors.keys(), 'language model')
-  const { imageEncoder, languageModel, revision, ...others } = options
-  if (encoderThere && imageEncoder !== undefined) throw notNeeded('--image-encoder (imageEncoder)', source)
-  if (languageThere && languageModel !== undefined) throw notNeeded('--language-model (languageModel)', source)
-  const published = traits.has('t5') ? 'google/flan-t5-xl' : 'facebook/opt-2.7b'
-  if (!encoderThere && imageEncoder === undefined)
-    throw lacking(source, 'image encoder', '--image-encoder Salesforce/blip2-opt-2.7b (imageEncoder)')
-  if (!languageThere && languageModel === undefined)
-    throw lacking(source, 'language model', `--language-model ${published} (languageModel)`)
-
-  const kept = new Map([...main.tensors].filter(([name]) => languageThere || partOf(name) !== 'language model'))
-  return {
-    main: { ...main, tensors: kept },
-    imageEncoder: encoderThere ? undefined : await openPart(imageEncoder as string, imageEncoderNames),
-    languageModel: languageThere ? undefined : await openPart(languageModel as string, languageModelNames),
-  }
-
-  /** What the model has itself comes first: the norm behind the encoder. */
-  async function openPart(from: string, find: typeof languageModelNames): Promise<Supply> {
-    const opened = await open(from, others)
-    const found = [...find([...opened.checkpoint.tensors.keys()], from)].filter(([name]) => !kept.has(name))
-    return { ...opened, tensors: new Map(found) }
-  }
-}
-
-function lacking(source: string, part: string, option: string): CheckpointError {
-  return new CheckpointError(`${source}: the ${part} is not in this checkpoint; say where it is: ${option}`)
-}
-
-function notNeeded(option: string, source: string): ConfigError {
-  return new ConfigError(`${option}: ${source} needs none, leave it out`)
-}
-
-/** config.json has the last word. */
-function configOf({ main, imageEncoder, languageModel }: Supplies, { traits }: Recognised): ModelSource['config'] {
-  if (main.config !== undefined) return parseConfig(main.config, join(main.folder, 'config.json'))
-  const shapes = new Map(
-    [main, imageEncoder, languageModel].flatMap((supply) =>
-      supply ? [...shapesOf(supply.checkpoint.tensors, supply.tensors)] : [],
-    ),
-  )
-  if (languageModel && shapes.has('language_model.encoder.final_layer_norm.weight') !== traits.has('t5'))
-    throw new ConfigError(
-      `${languageModel.source}: ${main.source} was trained with another kind of language model, ${traits.has('t5') ? 'Flan-T5' : 'OPT'}`,
-    )
-  const known: KnownConfig = {
-    visionHeads: isRecord(imageEncoder?.config)
-      ? parseConfig(imageEncoder.config, join(imageEncoder.folder, 'config.json')).vision_config.num_attention_heads
-      : undefined,
-    textConfig: textConfigOf(languageModel?.config),
-  }
-  return parseConfig(inferConfig(shapes, known, main.source), main.source)
-}
-
-/** That of a language model alone, or of the one inside a BLIP-2. */
-function textConfigOf(config: unknown): Readonly<Record<string, unknown>> | undefined {
-  if (!isRecord(config)) return undefined
-  return isRecord(config.text_config) ? config.text_config : config
+  const lacking = (part: string, option: string) =>
+    new CheckpointError(`${source}: the ${part} is not in this checkpoint; say where it is: ${option}`)
+  if (lacks.includes('image encoder') && options.imageEncoder === undefined)
+    throw lacking('image encoder', '--image-encoder Salesforce/blip2-opt-2.7b (imageEncoder)')
+  const published = recognised.traits.has('t5') ? 'google/flan-t5-xl' : 'facebook/opt-2.7b'
+  if (lacks.includes('language model') && options.languageModel === undefined)
+    throw lacking('language model', `--language-model ${published} (languageModel)`)
 }
 
 /** Adds the tensors under their canonical names, in the order of the file, and returns the files they lie in. */
@@ -227,55 +126,4 @@ async function joinBias(q: StoredTensor, v: StoredTensor): Promise<Float32Array>
 
 function find({ tensors }: Pick<Checkpoint, 'tensors'>, name: string): StoredTensor {
   return tensors.get(name) as StoredTensor
-}
-
-/** Any of these makes a folder one with a tokenizer. */
-const tokenizerFiles = ['tokenizer.json', 'vocab.json', 'vocab.txt', 'spiece.model']
-
-async function tokenizerFolder({ main, languageModel }: Supplies, options: SourceOptions): Promise<string> {
-  if (options.tokenizer !== undefined) {
-    const { revision, ...others } = options
-    return resolve(options.tokenizer, others)
-  }
-  for (const { folder } of [main, ...(languageModel ? [languageModel] : [])])
-    for (const name of tokenizerFiles) if (await exists(join(folder, name))) return folder
-  return main.folder
-}
-
-function resolve(source: string, options: SourceOptions): Promise<string> {
-  const { revision, token, offline, endpoint, signal, onProgress, onNotice } = options
-  signal?.throwIfAborted()
-  return resolveModel(source, {
-    ...(revision !== undefined && { revision }),
-    ...(token !== undefined && { token }),
-    ...(offline !== undefined && { offline }),
-    ...(endpoint !== undefined && { endpoint }),
-    ...(signal && { signal }),
-    ...(onNotice && { onNotice }),
-    onProgress: ({ loadedBytes, totalBytes }) => onProgress?.({ step: 'download', loadedBytes, totalBytes }),
-    repositoryOf: (name) => findPreset(name)?.repository,
-  })
-}
-
-/** The parsed file, or undefined if there is none. */
-async function readJson(file: string): Promise<unknown> {
-  try {
-    return JSON.parse(await readFile(file, 'utf8'))
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    const found =
-      cause instanceof SyntaxError ? `not JSON: ${cause.message}` : `cannot be read: ${(cause as Error).message}`
-    throw new CheckpointError(`${file}: ${found}`, { cause })
-  }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  )
 }
