@@ -1,5 +1,4 @@
 /** Images → features in a file, and back. One image of ViT-g is 0.75 MB in float16: no set of them has to fit into memory. */
-
 import { narrowFloat16 } from '../../checkpoints/narrow.ts'
 import { formatBytes, freeBytes } from '../../checkpoints/node-errors.ts'
 import { keepWholeBatches, type Records } from '../../checkpoints/node-records.ts'

@@ -1,5 +1,4 @@
 /** Second stage of retrieval: the matching logits of the candidates, every pair once, and the rankings that follow. */
-
 import type { Records } from '../../checkpoints/node-records.ts'
 import { SessionError } from '../../errors.ts'
 import type { MatchLogits, RetrievalEncoder } from './encoder.ts'

@@ -1,5 +1,4 @@
 /** Texts → features in a file, and back. */
-
 import { keepWholeBatches, type Records } from '../../checkpoints/node-records.ts'
 import { SessionError } from '../../errors.ts'
 import type { EncodeOptions, RetrievalEncoder } from './encoder.ts'
