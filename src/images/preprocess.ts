@@ -37,3 +37,16 @@ function writeNormalised(planes: Float32Array, pixels: Uint8Array): void {
     for (let i = 0; i < count; i++) planes[channel * count + i] = table[pixels[i * 3 + channel]!]!
   })
 }
+
+/** The picture behind pixel values (3, size, size), as it was shown to the model. */
+export function denormalised(values: Float32Array, size: number): RgbImage {
+  const count = size * size
+  const data = new Uint8Array(count * 3)
+  clipMean.forEach((mean, channel) => {
+    for (let i = 0; i < count; i++) {
+      const value = 255 * (values[channel * count + i]! * clipStd[channel]! + mean)
+      data[i * 3 + channel] = Math.min(Math.max(Math.round(value), 0), 255)
+    }
+  })
+  return { width: size, height: size, data }
+}

@@ -52,15 +52,12 @@ const recipe = z.strictObject({
     config: z.union([path, z.record(z.string(), z.unknown())]).optional(),
     /** Checkpoints that have weights to begin with, by any name, folder or file; the first that has a weight gives it. */
     from: z.array(path).default([]),
-    /** Folder or name of the tokenizers: of the Q-Former's texts, of the language model's. */
+    /** Folder or name of the tokenizer: of the Q-Former's texts, in stage 2 of the language model's. */
     tokenizer: path.optional(),
-    language_tokenizer: path.optional(),
     /** Train the image encoder too (fine-tuning). */
     train_image_encoder: z.boolean().default(false),
     /** Each block of the encoder learns at this part of the rate of the one behind it (layer-wise decay; LAVIS: 0.95 for retrieval). */
     layer_decay: share.default(1),
-    /** Parts of the names of weights that may begin at random beside those of an objective that begins from nothing. */
-    fresh: z.array(z.string()).default([]),
   }),
 
   data: z.strictObject({
@@ -109,10 +106,11 @@ const recipe = z.strictObject({
     steps_per_epoch: count.optional(),
   }),
 
-  /** Parts of the loss: ITC, ITM, ITG in stage 1 (1:1:1 as released; 0 leaves a part out). */
-  loss: z
-    .strictObject({ itc: notNegative.default(1), itm: notNegative.default(1), itg: notNegative.default(1) })
-    .prefault({}),
+  /** What stage 1 sums, with weights of 1 as released (the paper's table 6 leaves ITG out). */
+  losses: z
+    .array(z.enum(['itc', 'itm', 'itg']))
+    .min(1)
+    .default(['itc', 'itm', 'itg']),
 
   checkpoints: z.strictObject({ every: count.default(1000), keep: count.default(2) }).prefault({}),
   /** Steps between lines of the log. */
