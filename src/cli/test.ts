@@ -14,9 +14,9 @@ interface Flags extends ModelFlags {
   readonly preset?: string
   readonly data: string
   readonly out?: string
-  readonly fresh: boolean
+  readonly fresh?: boolean
   readonly limit?: number
-  readonly skipUnreadable: boolean
+  readonly skipUnreadable?: boolean
   readonly batch: number
   readonly json?: boolean
 }
@@ -36,9 +36,9 @@ export function addTest(program: Command, signal: AbortSignal): void {
     .option('--preset <name>', 'whose settings, e.g. paper or lavis (default: as configured)')
     .addOption(new Option('--data <folder>', 'where the official files are').env('BLIP2_DATA').default('data'))
     .option('--out <folder>', 'where results and report go (default: a folder in blip2-test, named after the run)')
-    .option('--fresh', 'begin again, if the folder holds a run already', false)
+    .option('--fresh', 'begin again, if the folder holds a run already')
     .option('--limit <n>', 'only the first n images or questions, to try it out', positiveInteger)
-    .option('--skip-unreadable', 'go on without images that are missing or damaged; the report lists them', false)
+    .option('--skip-unreadable', 'go on without images that are missing or damaged; the report lists them')
     .option('--batch <n>', 'images or questions that are computed together', positiveInteger, 8)
     .option('--json', 'one JSON object on one line')
   addModelOptions(command)
@@ -48,7 +48,7 @@ export function addTest(program: Command, signal: AbortSignal): void {
       `
 Configurations: coco-caption, nocaps, vqav2, okvqa, gqa, coco-retrieval, flickr30k-retrieval. docs/evaluation.md says
 which files each needs and where they are to be had. Scores are on the scale of papers (CIDEr 145.8). With --json:
-  {"config", "split", "preset", "model", "measured": {…}, "published": {…}, "partial", "samples", "settings", "out"}
+  {"config", "split", "preset", "model", "measured": {…}, "published": {…}, "partial", "samples", "settings", "seconds", "out"}
 
 Examples:
   blip2 test coco-caption Salesforce/blip2-opt-2.7b-coco --data ~/datasets
@@ -76,7 +76,7 @@ async function test(
 
   const config = await findConfig(name)
   const plan = planOf(command, config, checkpoint, flags)
-  const { data: dataFolder, limit, skipUnreadable, fresh, batch } = flags
+  const { data: dataFolder, limit, skipUnreadable = false, fresh = false, batch } = flags
   output.status('reading annotations')
   const prepared = await prepare(config, plan, { dataFolder, limit, skipUnreadable }).finally(output.clear)
   const out = flags.out ?? join('blip2-test', defaultFolder(config, plan))
@@ -110,7 +110,7 @@ function defaultFolder({ name }: FoundConfig, { split, preset, source }: Plan): 
 }
 
 function print(report: Report, out: string, output: Output): void {
-  const { benchmark, title, split, preset, model, scores, samples, partial, settings, note, seconds } = report
+  const { benchmark, title, split, preset, model, scores, samples, partial, settings, note, source, seconds } = report
   const numbers = (key: 'measured' | 'published') =>
     Object.fromEntries(scores.flatMap((row) => (row[key] === null ? [] : [[row.metric, row[key]]])))
   if (note !== undefined) output.note(note)
@@ -132,6 +132,7 @@ function print(report: Report, out: string, output: Output): void {
     [
       `${title}, ${split} split, preset ${preset}, ${model}`,
       scoreTable(report),
+      ...(source === undefined ? [] : [`Published: ${source}`]),
       ...(report.scorable ? [] : ['The answers of this split are not public: its server scores results.json.']),
       `${join(out, 'results.json')}, ${join(out, 'report.html')}`,
     ].join('\n\n'),

@@ -150,6 +150,7 @@ th { text-align: left; font-weight: 500; }
 td, th { padding: .25rem 1.2rem .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 .scores td, .scores thead th { text-align: right; font-variant-numeric: tabular-nums; }
 .scores td:nth-child(2) { font-weight: 650; }
+.scores :is(td, th):last-child { padding-right: 0; }
 .facts { width: 100%; font-size: .85rem; }
 .facts td { font-family: ui-monospace, monospace; overflow-wrap: anywhere; }
 .examples { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: 1rem; }

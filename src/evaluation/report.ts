@@ -24,7 +24,7 @@ export interface Report {
   /** Whether the answers are public: without them nothing is measured. */
   readonly scorable: boolean
   readonly scores: readonly ScoreRow[]
-  /** Where the published numbers stand. */
+  /** Whose published numbers these are, and where they stand. */
   readonly source?: string
   /** Of the data, of this run, and with a prediction. */
   readonly samples: { readonly all: number; readonly asked: number; readonly scored: number }
@@ -69,7 +69,7 @@ export function makeReport({ name, benchmark, sha256 }: FoundConfig, plan: Plan,
     model,
     scorable: measured !== undefined,
     scores: compare(measured ?? {}, plan.row?.published[plan.split] ?? {}, partial.length > 0),
-    ...(plan.row && { source: plan.row.source }),
+    ...(plan.row && { source: `${plan.row.name}, ${plan.row.source}` }),
     samples,
     partial,
     unreadable: unique(unreadable),

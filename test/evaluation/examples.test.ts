@@ -24,8 +24,15 @@ test('of equal scores a draw decides, not the order of the file', () => {
   assert.equal(new Set([...ids(worst!.samples), ...ids(best!.samples)]).size, 20)
 })
 
-test('without scores there is the draw alone; few samples are all shown', () => {
-  const [random, ...more] = chooseExamples(samples.slice(0, 3), undefined)
-  assert.equal(more.length, 0)
-  assert.deepEqual(ids(random!.samples).toSorted(), [0, 1, 2])
+test('without scores there is the draw alone', () => {
+  const [random, ...more] = chooseExamples(samples, undefined, 5)
+  assert.deepEqual([random?.title, random?.samples.length, more.length], ['Random', 5, 0])
+})
+
+test('few samples are all shown once, the worst first', () => {
+  const scores = new Map([0, 1, 2].map((id) => [id, [50, 0, 100][id]!]))
+  assert.deepEqual(
+    chooseExamples(samples.slice(0, 3), scores).map((group) => [group.title, ids(group.samples)]),
+    [['All', [1, 0, 2]]],
+  )
 })

@@ -29,7 +29,7 @@ test('the published metrics first, with the difference', () => {
     ],
   )
   assert.deepEqual(partial, [])
-  assert.equal(source, 'BLIP-2 paper, table 3')
+  assert.equal(source, 'blip2-opt-2.7b-coco, BLIP-2 paper, table 3')
 })
 
 test('a part of the data is said to be one, and is compared with nothing', () => {
