@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { addCaption } from './caption.ts'
 import { addChat } from './chat.ts'
+import { addConvert } from './convert.ts'
 import { addInspect } from './inspect.ts'
 import { addMetrics } from './metrics.ts'
 import { addModels } from './models.ts'
@@ -34,6 +35,7 @@ Results go to standard output, everything else to standard error. Exit code: 0 a
   addChat(program, signal)
   addRetrieve(program, signal)
   addInspect(program)
+  addConvert(program, signal)
   addModels(program)
   addMetrics(program, signal)
   addTest(program, signal)
