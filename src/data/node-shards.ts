@@ -4,6 +4,7 @@
  * Source of the layout: github.com/webdataset/webdataset. Captions are in `.txt` (one a line) or in the `caption` of `.json`.
  */
 import { createReadStream } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { createTarDecoder, type ParsedTarEntry } from 'modern-tar'
 import { DataError } from '../errors.ts'
@@ -56,6 +57,19 @@ export function shardSource(name: string, shards: readonly Shard[], { buffer = 1
         if (left-- <= 0) yield drawn
       }
     },
+  }
+}
+
+/** Whether there are 1,024 zeros at the end, as in every whole tar file: one that was cut between two files shows in no other way. */
+export async function endsAsTar(path: string): Promise<boolean> {
+  const handle = await open(path)
+  try {
+    const { size } = await handle.stat()
+    const end = new Uint8Array(1024)
+    const { bytesRead } = await handle.read(end, 0, end.length, Math.max(size - end.length, 0))
+    return size % 512 === 0 && bytesRead === end.length && end.every((byte) => byte === 0)
+  } finally {
+    await handle.close()
   }
 }
 

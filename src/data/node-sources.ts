@@ -1,11 +1,11 @@
 /** Training sets on disk. Throws DataError with file and place. */
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { dirname, isAbsolute, join, posix } from 'node:path'
 import { CsvError, parse as parseCsv } from 'csv-parse/sync'
 import { DataError } from '../errors.ts'
 import { captionSamples, type NamedJson, vqaSamples } from './annotations.ts'
 import { listSource } from './list.ts'
-import { type Shard, shardSource } from './node-shards.ts'
+import { endsAsTar, type Shard, shardSource } from './node-shards.ts'
 import type { Sample, Source } from './sample.ts'
 import { parseJson, sampleFromRow } from './table.ts'
 
@@ -121,7 +121,7 @@ function csvRows(text: string, file: string): { row: unknown; line: number }[] {
   }
 }
 
-/** The files that a pattern such as `shard-{000..123}.tar` names, which must all be there. */
+/** The files that a pattern such as `shard-{000..123}.tar` names, which must all be there, and whole as far as can be told at once. */
 async function findShards(pattern: string, at: Locate): Promise<Shard[]> {
   const [, start, first, last, end] = /^(.*)\{(\d+)\.\.(\d+)\}(.*)$/.exec(pattern) ?? []
   const names: string[] = []
@@ -132,7 +132,10 @@ async function findShards(pattern: string, at: Locate): Promise<Shard[]> {
   }
   if (names.length === 0) throw new DataError(`${pattern}: the numbers of the shards go backwards`)
   const shards = names.map((name) => ({ name, path: at(name) }))
-  for (const { path } of shards) await stat(path).catch((cause) => unreadable(path, cause))
+  for (const { path } of shards) {
+    if (!(await endsAsTar(path).catch((cause) => unreadable(path, cause))))
+      throw new DataError(`${path}: does not end as a tar file does; is it whole?`)
+  }
   return shards
 }
 
