@@ -89,6 +89,9 @@ async function test(
       modelFiles: await digestModel(plan.source, flags),
       onProgress: (step, done, total) => output.progress(`${config.name}, ${step}`, done, total, count),
       signal,
+    }).catch((error) => {
+      if (signal.aborted) output.note(`what is done is kept in ${out}; the same command goes on from there`)
+      throw error
     })
     output.clear()
     print(report, out, output)

@@ -31,12 +31,12 @@ export interface EvaluateOptions extends Omit<ComputeOptions, 'model'> {
 export async function evaluate(model: Blip2, prepared: Prepared, options: EvaluateOptions): Promise<Report> {
   const { config, plan, data, samples, missing } = prepared
   const { out, fresh, modelFiles, ...computing } = options
-  const package_ = await versions()
+  const installed = await versions()
   const run = runOf(model, prepared)
   const folder = await openRunFolder(
     out,
     {
-      blip2: package_.blip2,
+      blip2: installed.blip2,
       benchmark: config.name,
       split: plan.split,
       settings: run.dependsOn,
@@ -60,7 +60,7 @@ export async function evaluate(model: Blip2, prepared: Prepared, options: Evalua
     },
     unreadable: [...missing, ...outcome.unreadable],
     settings: run.settings,
-    versions: package_,
+    versions: installed,
     seconds,
     annotations: data.files,
     modelFiles,
@@ -77,7 +77,9 @@ function runOf(model: Blip2, prepared: Prepared): Run {
   switch (benchmark.task) {
     case 'retrieval':
       return retrievalRun(model, benchmark, prepared)
-    default:
+    case 'caption':
+    case 'vqa':
+    case 'gqa':
       return generationRun(model, benchmark, prepared)
   }
 }

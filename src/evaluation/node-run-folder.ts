@@ -22,6 +22,9 @@ const manifestName = 'manifest.json'
 const keptNames = ['predictions.jsonl', 'work'] as const
 const outputNames = ['results.json', 'report.json', 'report.html'] as const
 
+/** What manifests of this kind begin with: folders of anything else are left alone. */
+const kind = { made_by: 'blip2 test' }
+
 /**
  * Opens the folder of a run, or makes it. DataError for a folder that holds another run, unless `fresh` says to begin it again, and
  * for one that holds anything else.
@@ -31,16 +34,17 @@ export async function openRunFolder(path: string, identity: RunIdentity, fresh =
   try {
     await mkdir(path, { recursive: true })
     const names = (await readdir(path)).filter((name) => !name.startsWith('.'))
-    const begun = names.includes(manifestName)
-    if (!begun && names.length > 0)
+    const known = names.includes(manifestName) ? parsed(await readFile(manifest, 'utf8')) : undefined
+    const ours = known?.made_by === kind.made_by
+    if (!ours && names.length > 0)
       throw new DataError(
-        `${path}: expected an empty folder or one of \`blip2 test\`, found ${names[0]}; choose another --out`,
+        `${path}: expected an empty folder or one of \`blip2 test\`, found ${names.sort().slice(0, 3).join(', ')}; choose another --out`,
       )
-    if (begun && !fresh) await requireSame(path, manifest, identity)
+    if (ours && !fresh) requireSame(path, known, { ...kind, ...identity })
     else {
       const all = [...keptNames, ...outputNames]
-      if (begun) for (const name of all) await rm(join(path, name), { recursive: true, force: true })
-      await writeAtomically(manifest, [`${JSON.stringify(identity, null, 2)}\n`])
+      if (ours) for (const name of all) await rm(join(path, name), { recursive: true, force: true })
+      await writeAtomically(manifest, [`${JSON.stringify({ ...kind, ...identity }, null, 2)}\n`])
     }
   } catch (error) {
     throw errorCode(error) === undefined ? error : fileError(error, path)
@@ -51,13 +55,17 @@ export async function openRunFolder(path: string, identity: RunIdentity, fresh =
   }
 }
 
-async function requireSame(path: string, manifest: string, identity: RunIdentity): Promise<void> {
-  let known: RunIdentity
+/** An object in JSON, or undefined. */
+function parsed(text: string): RunIdentity | undefined {
   try {
-    known = JSON.parse(await readFile(manifest, 'utf8'))
-  } catch (cause) {
-    throw new DataError(`${manifest}: cannot be read; --fresh begins the run again`, { cause })
+    const value = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? value : undefined
+  } catch {
+    return undefined
   }
+}
+
+function requireSame(path: string, known: RunIdentity, identity: RunIdentity): void {
   const names = Object.keys({ ...known, ...identity })
   const different = names.filter((name) => json(known[name]) !== json(identity[name]))
   if (different.length === 0) return

@@ -52,11 +52,14 @@ test('a folder of something else is left alone, with --fresh too', async () => {
   await assert.rejects(openRunFolder(join(folder, 'file', 'run'), identity), /a part of this path is a file/)
 })
 
-test('a manifest that cannot be read', async () => {
-  const path = join(folder, 'damaged')
-  await openRunFolder(path, identity)
-  writeFileSync(join(path, 'manifest.json'), '{"bench')
-  await assert.rejects(openRunFolder(path, identity), /manifest\.json: cannot be read; --fresh begins the run again/)
-  await openRunFolder(path, identity, true)
-  await openRunFolder(path, identity)
+test('nor is one with a manifest of something else touched, or one that cannot be read', async () => {
+  const path = join(folder, 'extension')
+  mkdirSync(join(path, 'work'), { recursive: true })
+  for (const content of ['{"name": "an extension of a browser"}', '[]', 'null', '{"made_by": "blip2 te']) {
+    writeFileSync(join(path, 'manifest.json'), content)
+    for (const fresh of [false, true])
+      await assert.rejects(openRunFolder(path, identity, fresh), /found manifest\.json, work; choose another --out/)
+    assert.equal(readFileSync(join(path, 'manifest.json'), 'utf8'), content)
+  }
+  assert.ok(existsSync(join(path, 'work')))
 })
