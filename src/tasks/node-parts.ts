@@ -2,7 +2,8 @@
 import { readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { openCheckpoint } from '../checkpoints/node.ts'
-import { type DownloadOptions, resolveModel } from '../checkpoints/node-hub.ts'
+import { missingTokenizerFiles } from '../checkpoints/node-cache.ts'
+import { type DownloadOptions, downloadTokenizer, resolveModel } from '../checkpoints/node-hub.ts'
 import type { Checkpoint } from '../checkpoints/safetensors.ts'
 import { CheckpointError, ConfigError } from '../errors.ts'
 import { isRetrievalConfig, parseConfig } from '../models/config.ts'
@@ -136,29 +137,31 @@ function textConfigOf(config: unknown): Readonly<Record<string, unknown>> | unde
 }
 
 async function open(source: string, options: SourceOptions): Promise<Omit<Part, 'tensors'>> {
-  const path = await resolve(source, options)
+  options.signal?.throwIfAborted()
+  const path = await resolveModel(source, {
+    ...downloadOptions(options),
+    repositoryOf: (name) => findPreset(name)?.repository,
+  })
   const folder = (await stat(path)).isDirectory() ? path : dirname(path)
   return { source, folder, config: await readJson(join(folder, 'config.json')), checkpoint: await openCheckpoint(path) }
 }
 
 /** The folder of the tokenizer: as the option says, else beside the checkpoint, else beside the language model. */
 export async function tokenizerFolder({ main, languageModel }: Parts, options: SourceOptions): Promise<string> {
-  if (options.tokenizer !== undefined) {
-    const { revision, ...others } = options
-    return resolve(options.tokenizer, others)
+  const { tokenizer, revision, ...others } = options
+  if (tokenizer !== undefined) {
+    const found = await stat(tokenizer).catch(() => undefined)
+    if (found) return found.isDirectory() ? tokenizer : dirname(tokenizer)
+    return downloadTokenizer(findPreset(tokenizer)?.repository ?? tokenizer, downloadOptions(others))
   }
   for (const { folder } of [main, ...(languageModel ? [languageModel] : [])])
-    for (const name of tokenizerFiles) if (await exists(join(folder, name))) return folder
+    if ((await missingTokenizerFiles(folder)).length === 0) return folder
   return main.folder
 }
 
-/** Any of these makes a folder one with a tokenizer. */
-const tokenizerFiles = ['tokenizer.json', 'vocab.json', 'vocab.txt', 'spiece.model']
-
-function resolve(source: string, options: SourceOptions): Promise<string> {
+function downloadOptions(options: SourceOptions): DownloadOptions {
   const { revision, token, offline, endpoint, signal, onProgress, onNotice } = options
-  signal?.throwIfAborted()
-  return resolveModel(source, {
+  return {
     ...(revision !== undefined && { revision }),
     ...(token !== undefined && { token }),
     ...(offline !== undefined && { offline }),
@@ -166,8 +169,7 @@ function resolve(source: string, options: SourceOptions): Promise<string> {
     ...(signal && { signal }),
     ...(onNotice && { onNotice }),
     onProgress: ({ loadedBytes, totalBytes }) => onProgress?.({ step: 'download', loadedBytes, totalBytes }),
-    repositoryOf: (name) => findPreset(name)?.repository,
-  })
+  }
 }
 
 /** The parsed file, or undefined if there is none. */
@@ -184,11 +186,4 @@ async function readJson(file: string): Promise<unknown> {
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  )
 }

@@ -29,7 +29,7 @@ export async function loadTokenizer(folder: string): Promise<TextTokenizer> {
     return named(folder, () => createTokenizer(gpt2Tokenizer(vocab, merges, files), config))
   throw new CheckpointError(
     `${folder}: no tokenizer: looked for tokenizer.json, vocab.txt, vocab.json with merges.txt (spiece.model is not read); ` +
-      "copy tokenizer.json from the checkpoint's page",
+      "copy tokenizer.json from the checkpoint's page, or say where one is (--tokenizer)",
   )
 }
 

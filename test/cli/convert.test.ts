@@ -212,9 +212,9 @@ test('a trained file with the parts it lacks becomes a whole model, which runs',
   await writeRenamed(whole, join(opt, 'model.safetensors'), (name) =>
     name.startsWith('opt_model.') ? name.slice('opt_model.'.length) : undefined,
   )
-  writeFileSync(join(opt, 'vocab.json'), '{}')
+  for (const file of ['vocab.json', 'merges.txt']) writeFileSync(join(opt, file), '{}')
   const { out, result } = await convert(trained, { imageEncoder: whole, languageModel: opt })
-  assert.deepEqual(result.files, ['config.json', 'model.safetensors', 'vocab.json'])
+  assert.deepEqual(result.files, ['config.json', 'merges.txt', 'model.safetensors', 'vocab.json'])
   assert.deepEqual(await contents(out), await contents((await convert(whole)).out))
   const source = await openSource(out)
   assert.equal(source.config.vision_config.post_layernorm_eps, 1e-5)

@@ -3,16 +3,20 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { openCheckpoint, readTensor } from '../../src/checkpoints/node.ts'
-import { CheckpointError, ConfigError } from '../../src/errors.ts'
+import { openCheckpoint, readBytes, readTensor, writeSafetensors } from '../../src/checkpoints/node.ts'
+import { ConfigError } from '../../src/errors.ts'
 import { type Blip2Config, isRetrievalConfig } from '../../src/models/config.ts'
+import { canonicalNames, namesIn } from '../../src/models/names/names.ts'
 import { openDevice } from '../../src/runtime/node.ts'
 import { createEngine } from '../../src/tasks/engine.ts'
+import { atImageSize } from '../../src/tasks/image-size.ts'
+import { createMatchingSessions } from '../../src/tasks/matching/sessions.ts'
 import { type ModelSource, openSource, type SourceOptions } from '../../src/tasks/node-source.ts'
 import { createSessions } from '../../src/tasks/sessions.ts'
 import { lavisConfig, writeRenamed } from '../support/lavis.ts'
 import { referenceDir } from '../support/paths.ts'
 import { openReference } from '../support/reference.ts'
+import { numbers } from '../support/tensors.ts'
 
 const temporary = mkdtempSync(join(tmpdir(), 'blip2-source-'))
 const cacheDir = join(temporary, 'cache')
@@ -97,7 +101,7 @@ test('Flan-T5: the same', async () => {
 test('what LAVIS saves while it trains, with image encoder and language model from elsewhere, is the whole model', async () => {
   const whole = await values(await openSource(lavisOpt(), { cacheDir }))
   // OPT as its publisher has it, and as it was first published; the encoder alone, and inside other models.
-  const bare = folderWith('facebook', [], { 'vocab.json': {} })
+  const bare = folderWith('facebook', [], { 'vocab.json': {}, 'merges.txt': '' })
   await writeRenamed(lavisOpt(), join(bare, 'model.safetensors'), (name) =>
     name.startsWith('opt_model.') ? name.slice('opt_model.'.length) : undefined,
   )
@@ -165,9 +169,7 @@ test('half precision is widened before it is renamed', async () => {
   const folder = folderWith('half', ['hf-blip2-opt/config.json'])
   cpSync(join(folder, 'hf-blip2-opt-config.json'), join(folder, 'config.json'))
   const { tensors } = await openCheckpoint(half)
-  const { namesIn, canonicalNames } = await import('../../src/models/names/names.ts')
   const pieces = namesIn('lavis', [...canonicalNames([...tensors.keys()], half).tensors.keys()], 'opt')
-  const { readBytes, writeSafetensors } = await import('../../src/checkpoints/node.ts')
   const written = []
   for (const [name, { name: canonical, third }] of pieces) {
     const { dtype, shape, ...place } = tensors.get(canonical)!
@@ -188,7 +190,10 @@ test('the tokenizer is looked for beside the checkpoint, then beside the languag
   assert.equal((await openSource(source, parts)).tokenizerFolder, join(temporary, 'facebook'))
   assert.equal((await openSource(source, { ...parts, tokenizer: opt })).tokenizerFolder, opt)
   assert.equal((await openSource(source, { ...parts, languageModel: lavisOpt() })).tokenizerFolder, opt)
-  await assert.rejects(openSource(source, { ...parts, tokenizer: join(temporary, 'none') }), CheckpointError)
+  assert.equal((await openSource(source, { ...parts, tokenizer: join(opt, 'tokenizer.json') })).tokenizerFolder, opt)
+  // A name is looked for on the hub, and only the tokenizer's files are asked for.
+  const offline = { ...parts, tokenizer: 'org/tokenizer', offline: true }
+  await assert.rejects(openSource(source, offline), /org\/tokenizer@main: offline, and .* lacks/)
 })
 
 test('what is missing is said, with the option that names it', async () => {
@@ -259,4 +264,71 @@ test('tensors that are none of the model are errors in any naming', async () => 
   )
   cpSync(join(opt, 'config.json'), join(halved, 'config.json'))
   await assert.rejects(openSource(halved, { cacheDir }), /blocks\.1\.attn\.v_bias: the bias of the queries is missing/)
+})
+
+/** A first-stage model over CLIP: its tower, and the rest of LAVIS's tiny model, which has the same width. */
+async function clipModel(): Promise<string> {
+  const folder = folderWith('clip', [])
+  const tower = await openCheckpoint(join(referenceDir, 'vision', 'clip.lavis.safetensors'))
+  const rest = await openCheckpoint(join(referenceDir, 'lavis-qformer', 'model.safetensors'))
+  const others = [...rest.tensors.values()].filter(({ name }) => !name.startsWith('visual_encoder.'))
+  const tensors = [...tower.tensors.values(), ...others]
+  await writeSafetensors(
+    join(folder, 'model.safetensors'),
+    await Promise.all(tensors.map(async (tensor) => ({ ...tensor, data: new Uint8Array(await readBytes(tensor)) }))),
+  )
+  const { clip } = (await openReference(join(referenceDir, 'vision'))).facts as { clip: Record<string, number> }
+  const vision_config = {
+    model_type: 'clip_vision_model',
+    hidden_size: clip.width,
+    intermediate_size: 96,
+    num_hidden_layers: clip.layers,
+    num_attention_heads: clip.heads,
+    image_size: clip.image_size,
+    patch_size: clip.patch_size,
+    layer_norm_eps: clip.layer_norm_eps,
+  }
+  const config = { ...(await lavisConfig(join(referenceDir, 'lavis-qformer'))), vision_config }
+  writeFileSync(join(folder, 'config.json'), JSON.stringify(config))
+  return folder
+}
+
+test('a model over CLIP has every tensor that its graphs ask for, at its own image size and at another', async () => {
+  const source = await openSource(await clipModel(), { cacheDir })
+  assert.ok(isRetrievalConfig(source.config))
+  assert.equal(source.config.vision_config.hidden_act, 'quick_gelu')
+  const { config, replaced } = await atImageSize(source.config, source, 42)
+  const device = await openDevice({ threads: 1 })
+  try {
+    createMatchingSessions(device, source.config, source.tensors, source.replaced)
+    createMatchingSessions(device, config, source.tensors, replaced)
+  } finally {
+    await device.dispose()
+  }
+})
+
+test('positions for another image size are those of LAVIS, for EVA and for CLIP', async () => {
+  const reference = await openReference(join(referenceDir, 'vision'))
+  const clip = await openSource(await clipModel(), { cacheDir })
+  const eva = await openSource(stage1File(), { cacheDir })
+  // The other model's tower has other weights: the reference's own take their place.
+  const { tensors } = await openCheckpoint(join(referenceDir, 'vision', 'eva.hf.safetensors'))
+  const cases = [
+    ['clip', clip, clip.tensors, 'visual_encoder.positional_embedding'],
+    ['eva', eva, tensors, 'vision_model.embeddings.position_embedding'],
+  ] as const
+  for (const [name, { config }, stored, positions] of cases) {
+    const resized = await atImageSize(
+      config,
+      { tensors: stored, replaced: new Map([['kept', new Float32Array(1)]]) },
+      42,
+    )
+    assert.equal(resized.config.vision_config.image_size, 42)
+    assert.deepEqual([...resized.replaced.keys()], ['kept', positions])
+    const expected = numbers(await reference.tensor(`${name}.interpolated_pos_embed`))
+    const found = resized.replaced.get(positions) as Float32Array
+    assert.equal(found.length, expected.length)
+    const difference = Math.max(...expected.map((value, i) => Math.abs(value - (found[i] as number))))
+    assert.ok(difference < 2e-6, `${name}: ${difference}`)
+  }
 })
