@@ -6,8 +6,6 @@ import { isBuffer } from '../models/names/names.ts'
 import { FEW_ROWS, type StoredTensor, storedParams } from '../nn/index.ts'
 import type { CacheShapes, Device, Session } from '../runtime/device.ts'
 
-export { isBuffer }
-
 export interface Sessions {
   readonly device: Device
   readonly config: Blip2Config

@@ -10,7 +10,7 @@ import type { ModelFlags } from '../options.ts'
  * files in its folder. They are not read.
  */
 export async function modelIdentity(flags: ModelFlags): Promise<string> {
-  const { model = '', revision, device, imageSize } = flags
+  const { model = '', revision, device, imageSize, imageEncoder, tokenizer } = flags
   const path = await resolveModel(model, {
     offline: true, // it was found when it was loaded
     ...(revision !== undefined && { revision }),
@@ -24,5 +24,5 @@ export async function modelIdentity(flags: ModelFlags): Promise<string> {
     const stats = await stat(join(beside, name), { bigint: true })
     if (stats.isFile()) files.push(`${name} ${fileState(stats)}`)
   }
-  return JSON.stringify({ model, revision, device, imageSize, files })
+  return JSON.stringify({ model, revision, device, imageSize, imageEncoder, tokenizer, files })
 }

@@ -1,5 +1,6 @@
 /** The graphs of a first-stage model as sessions on one device, each made when it is first needed. */
 import type { RetrievalConfig } from '../../models/config.ts'
+import { isBuffer } from '../../models/names/names.ts'
 import {
   canCaption,
   captionPromptGraph,
@@ -12,7 +13,7 @@ import {
 } from '../../models/retrieval.ts'
 import { FEW_ROWS, type StoredTensor, storedParams } from '../../nn/index.ts'
 import type { CacheShapes, Device, Session } from '../../runtime/device.ts'
-import { cacheShapes, isBuffer, lazySessions, rowClass } from '../sessions.ts'
+import { cacheShapes, lazySessions, rowClass } from '../sessions.ts'
 
 export interface MatchingSessions {
   readonly device: Device
