@@ -1,6 +1,7 @@
 /**
  * A checkpoint of full size with random weights, in the published layout: sharded float32 safetensors and config.json.
- * The largest shard holds about 10 GB, as on the hub. Takes about a minute and 15 GB of disk for blip2-opt-2.7b.
+ * The largest shard holds about 10 GB, as on the hub. Takes about a minute and 15 GB of disk for blip2-opt-2.7b, 5 GB for
+ * blip2_3rdparty_retrieval.
  *
  *   node build/bench/make-checkpoint.js [MODEL] [FOLDER]
  */
@@ -8,23 +9,25 @@ import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeSafetensors } from '../src/checkpoints/node.ts'
-import { imageGraph, promptGraph, stepGraph } from '../src/models/blip2.ts'
-import type { Blip2Config } from '../src/models/config.ts'
+import { tensorsOf } from '../src/cli/inspect/tensors.ts'
+import { type Blip2Config, isRetrievalConfig, type RetrievalConfig } from '../src/models/config.ts'
 import { findPreset } from '../src/models/presets.ts'
-import { recorderParams } from '../src/nn/index.ts'
-import { benchTokenizer } from './tokenizer.ts'
+import { benchTokenizer, benchVocabulary } from './tokenizer.ts'
 
 const SHARD_BYTES = 10e9
 
 /** Writes the checkpoint; its weights only if they are not there already. */
-export async function makeCheckpoint(config: Blip2Config, folder: string): Promise<void> {
+export async function makeCheckpoint(config: Blip2Config | RetrievalConfig, folder: string): Promise<void> {
   await mkdir(folder, { recursive: true })
   await writeFile(join(folder, 'config.json'), JSON.stringify(config, undefined, 2))
-  await writeFile(join(folder, 'tokenizer.json'), JSON.stringify(benchTokenizer(config.text_config.vocab_size)))
+  if (isRetrievalConfig(config)) {
+    // [DEC], the last one, is not in published vocabularies.
+    await writeFile(join(folder, 'vocab.txt'), benchVocabulary(config.qformer_config.vocab_size - 1))
+  } else await writeFile(join(folder, 'tokenizer.json'), JSON.stringify(benchTokenizer(config.text_config.vocab_size)))
   const index = join(folder, 'model.safetensors.index.json')
   if (existsSync(index)) return
 
-  const shards = shardsOf(weightShapes(config))
+  const shards = shardsOf(tensorsOf(config).map(({ name, shape }) => [name, shape]))
   const weightMap: Record<string, string> = {}
   for (const [i, shard] of shards.entries()) {
     const file = `model-${number(i + 1)}-of-${number(shards.length)}.safetensors`
@@ -42,12 +45,6 @@ export async function makeCheckpoint(config: Blip2Config, folder: string): Promi
 }
 
 type NamedShape = readonly [name: string, shape: readonly number[]]
-
-function weightShapes(config: Blip2Config): NamedShape[] {
-  const recorder = recorderParams()
-  for (const graph of [imageGraph, promptGraph, stepGraph]) graph(recorder.params, config)
-  return [...recorder.shapes]
-}
 
 function shardsOf(weights: readonly NamedShape[]): NamedShape[][] {
   const shards: NamedShape[][] = [[]]
@@ -100,6 +97,6 @@ const number = (i: number): string => String(i).padStart(5, '0')
 if (import.meta.url === new URL(`file://${process.argv[1]}`).href) {
   const [model = 'Salesforce/blip2-opt-2.7b', folder = '.cache/bench-checkpoint'] = process.argv.slice(2)
   const preset = findPreset(model)
-  if (preset?.kind !== 'generation') throw new Error(`${model}: not a published generation model; see blip2 models`)
+  if (!preset) throw new Error(`${model}: not a published model; see blip2 models`)
   await makeCheckpoint(preset.config, folder)
 }

@@ -3,13 +3,12 @@
  *
  *   node build/bench/model.js FOLDER [FIGURE...]      figures: see below, all by default
  */
-import { readFileSync } from 'node:fs'
 import { decodeImage } from '../src/images/node.ts'
 import { pixelValues } from '../src/images/preprocess.ts'
 import { createDecoder } from '../src/tasks/decoder.ts'
 import type { GenerationImage } from '../src/tasks/image.ts'
 import { memoryBandwidth } from './bandwidth.ts'
-import { best, image, openModel, say } from './open.ts'
+import { best, image, memory, openModel, say } from './open.ts'
 
 const [folder = '.cache/bench-checkpoint', ...wanted] = process.argv.slice(2)
 const { config, checkpoint, device, sessions, engine, queryEmbeds, reading } = await openModel(folder)
@@ -89,10 +88,4 @@ function languageModelBytes(): number {
     if (name.startsWith('language_model.') && !name.includes('embed_positions')) bytes += length
   }
   return bytes
-}
-
-function memory(): { anonymousGb: number; mappedGb: number } {
-  const status = readFileSync('/proc/self/status', 'utf8')
-  const kilobytes = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? Number.NaN)
-  return { anonymousGb: (kilobytes('RssAnon') * 1024) / 1e9, mappedGb: (kilobytes('RssFile') * 1024) / 1e9 }
 }

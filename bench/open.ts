@@ -52,3 +52,10 @@ export function say(figure: string, values: Readonly<Record<string, number | und
   const rounded = Object.entries(values).map(([key, value]) => [key, value && Math.round(value * 100) / 100])
   console.log(JSON.stringify({ peer: 'blip2', figure, ...Object.fromEntries(rounded) }))
 }
+
+/** Of this process, now: its own, and what is mapped of files. */
+export function memory(): { anonymousGb: number; mappedGb: number } {
+  const status = readFileSync('/proc/self/status', 'utf8')
+  const kilobytes = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? Number.NaN)
+  return { anonymousGb: (kilobytes('RssAnon') * 1024) / 1e9, mappedGb: (kilobytes('RssFile') * 1024) / 1e9 }
+}

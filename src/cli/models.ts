@@ -30,18 +30,13 @@ function parametersOf({ config }: Preset): number {
   return count(tensorsOf(config)).parameters
 }
 
-const uses: Readonly<Record<Preset['kind'], string>> = {
-  generation: 'caption, vqa, chat',
-  retrieval: 'cannot be run yet',
-}
-
 function modelsText(rows: readonly Row[]): string {
   const sizes = rows.map(({ preset, parameters }) => [
     preset.name,
     roughly(parameters),
     bytes(preset.downloadBytes),
     `${preset.config.vision_config.image_size} px`,
-    uses[preset.kind],
+    presetObject(preset).commands.join(', '),
   ])
   const names = rows.flatMap(({ preset }) => preset.aliases.map((alias) => ['', alias, preset.name]))
   const licences = [...byLicence(rows)].flatMap(([terms, models]) => [

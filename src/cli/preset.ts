@@ -1,12 +1,17 @@
 import type { Preset } from '../models/presets.ts'
 
+const commandsOf: Readonly<Record<Preset['kind'], readonly string[]>> = {
+  generation: ['caption', 'vqa', 'chat'],
+  retrieval: ['match', 'features', 'retrieve'],
+}
+
 /** A published model as --json prints it. */
 export function presetObject(preset: Preset): PresetObject {
   const { name, kind, aliases, repository, licence, downloadBytes, config } = preset
   return {
     name,
     kind,
-    runnable: kind === 'generation',
+    commands: commandsOf[kind],
     aliases,
     repository,
     download_bytes: downloadBytes,
@@ -18,8 +23,8 @@ export function presetObject(preset: Preset): PresetObject {
 export interface PresetObject {
   readonly name: string
   readonly kind: Preset['kind']
-  /** Whether `caption`, `vqa` and `chat` can use it. */
-  readonly runnable: boolean
+  /** That take it. */
+  readonly commands: readonly string[]
   readonly aliases: readonly string[]
   readonly repository: string
   readonly download_bytes: number

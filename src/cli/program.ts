@@ -3,11 +3,14 @@ import { Command } from 'commander'
 import { addCaption } from './caption.ts'
 import { addChat } from './chat.ts'
 import { addConvert } from './convert.ts'
+import { addFeatures } from './features.ts'
 import { addInspect } from './inspect.ts'
+import { addMatch } from './match.ts'
 import { addMetrics } from './metrics.ts'
 import { addModels } from './models.ts'
 import { addRetrieve } from './retrieve.ts'
 import { addTest } from './test.ts'
+import { addTrain } from './train.ts'
 import { addVqa } from './vqa.ts'
 
 /** All commands. They check their own usage (CommanderError), and reject with the signal's reason when it aborts. */
@@ -33,12 +36,15 @@ Results go to standard output, everything else to standard error. Exit code: 0 a
   addCaption(program, signal)
   addVqa(program, signal)
   addChat(program, signal)
+  addMatch(program, signal)
+  addFeatures(program, signal)
   addRetrieve(program, signal)
   addInspect(program)
   addConvert(program, signal)
   addModels(program)
   addMetrics(program, signal)
   addTest(program, signal)
+  addTrain(program, signal)
   for (const command of program.commands) command.showHelpAfterError(`\`blip2 ${command.name()} --help\` explains.`)
   return program
 }

@@ -89,8 +89,12 @@ export interface Blip2 {
   /** How well a text, or each of several, goes with an image (docs/scores.md). */
   match(image: ImageInput, text: string, options?: MatchOptions): Promise<Match>
   match(image: ImageInput, texts: readonly string[], options?: MatchOptions): Promise<Match[]>
-  /** Every image with every text: (images, texts). Images are encoded once and one by one, texts are encoded once. */
-  matchAll(images: readonly ImageInput[], texts: readonly string[], options?: MatchOptions): Promise<Match[][]>
+  /** Every image with every text, each encoded once: yields what `match` gives for one image after the other, in any number. */
+  matchAll(
+    images: Iterable<ImageInput> | AsyncIterable<ImageInput>,
+    texts: readonly string[],
+    options?: MatchOptions,
+  ): AsyncGenerator<Match[], void>
   /** The Q-Former's output for an image, a text or both. Of a generation model, for images only and without the projection. */
   features(input: FeatureInput, options?: MatchOptions): Promise<Features>
   /** The same for several inputs of one mode; images are encoded as one batch. */

@@ -177,8 +177,9 @@ export function createGenerationModel(parts: GenerationParts): Blip2 {
     async match() {
       throw noMatching('match')
     },
-    async matchAll() {
-      throw noMatching('matchAll')
+    // biome-ignore lint/correctness/useYield: there is nothing to yield
+    async *matchAll() {
+      throw noMatching('match')
     },
     features: async (input, options) => (await featuresBatch(asInputs(input), options))[0] as Features,
     featuresBatch,

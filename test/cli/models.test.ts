@@ -13,7 +13,7 @@ test('models: every published name with its other names and its licence', async 
     }
   }
   assert.match(outcome.stdout, /^blip2-opt-2\.7b +3\.74 billion +15\.0 GB +224 px +caption, vqa, chat$/m)
-  assert.match(outcome.stdout, /^blip2_3rdparty_retrieval +1\.17 billion .* cannot be run yet$/m)
+  assert.match(outcome.stdout, /^blip2_3rdparty_retrieval +1\.17 billion .* match, features, retrieve$/m)
 })
 
 test('models --json: one line each', async () => {
@@ -25,7 +25,7 @@ test('models --json: one line each', async () => {
   assert.deepEqual(lines[0], {
     name: 'blip2-opt-2.7b',
     kind: 'generation',
-    runnable: true,
+    commands: ['caption', 'vqa', 'chat'],
     aliases: ['Salesforce/blip2-opt-2.7b', 'blip2_opt/pretrain_opt2.7b'],
     repository: 'Salesforce/blip2-opt-2.7b',
     download_bytes: 14_979_047_424,

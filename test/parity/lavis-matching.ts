@@ -8,7 +8,7 @@ import type { Blip2 } from '../../src/tasks/blip2.ts'
 import type { MatchingImage } from '../../src/tasks/image.ts'
 import { createMatchingEngine, type MatchingEngine, type TokenNames } from '../../src/tasks/matching/engine.ts'
 import { createRetrievalModel } from '../../src/tasks/matching/model.ts'
-import type { FeatureTensor } from '../../src/tasks/matching/results.ts'
+import type { FeatureTensor, Match } from '../../src/tasks/matching/results.ts'
 import { createMatchingSessions } from '../../src/tasks/matching/sessions.ts'
 import { retrieve } from '../../src/tasks/retrieval/node-retrieve.ts'
 import type { Ranking } from '../../src/tasks/retrieval/ranking.ts'
@@ -91,7 +91,8 @@ async function features({ model, images }: Loaded): Promise<Named> {
 
 /** Every image with every text; of these the reference has some. */
 async function scores({ model, images }: Loaded): Promise<Named> {
-  const matches = await model.matchAll(images, textsOf('plain', images), { batch: 3 })
+  const matches: Match[][] = []
+  for await (const row of model.matchAll(images, textsOf('plain', images), { batch: 3 })) matches.push(row)
   const own = matches.map((row, image) => row[image]!)
   const shifted = matches.map((row, image) => row[(image + 1) % images.length]!)
   const count = images.length

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { DataError, SessionError } from '../../src/errors.ts'
+import { ConfigError, DataError, SessionError } from '../../src/errors.ts'
 import type { RgbImage } from '../../src/images/rgb-image.ts'
 import { type Blip2, loadBlip2 } from '../../src/index.ts'
 import { repositoryRoot } from '../support/paths.ts'
@@ -167,6 +167,28 @@ test('a text ends where the language model has no more positions', async () => {
   assert.ok(text)
   // A batch must not change what its items get alone, so it is refused instead.
   await assert.rejects(model.captionBatch(colours, { prompt, maxNewTokens: 500 }), /ask for fewer/)
+})
+
+test('features of an image are the queries; what compares with texts says which models do', async () => {
+  const { embeds, projected } = await model.features({ mode: 'image', image: scene })
+  assert.equal(projected, undefined)
+  const { num_query_tokens, qformer_config } = model.config
+  assert.deepEqual(embeds.shape, [num_query_tokens, qformer_config.hidden_size])
+  assert.deepEqual(embeds.data, (await model.encode(scene)).queryOutput.data)
+  for (const call of [
+    () => model.match(scene, 'a boat'),
+    () => model.matchAll([scene], ['a boat']).next(),
+    () => model.features({ mode: 'text', text: 'a boat' }),
+    () => model.features({ mode: 'multimodal', image: scene, text: 'a boat' }),
+    async () => model.retrieval,
+  ]) {
+    await assert.rejects(
+      call,
+      (error: Error) =>
+        error instanceof ConfigError &&
+        /captions and answers, .* for retrieval, such as blip2_3rdparty/.test(error.message),
+    )
+  }
 })
 
 test('a 10 ms timer keeps ticking while captions are made', async () => {

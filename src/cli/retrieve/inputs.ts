@@ -47,7 +47,7 @@ export async function readInputs({ images, texts: textsFile, groundTruth }: Inpu
 }
 
 /** JSON by its name, else one text on each line. */
-async function readTexts(file: string): Promise<RetrievalTexts> {
+export async function readTexts(file: string): Promise<RetrievalTexts> {
   if (file.endsWith('.json')) {
     const read = readRetrievalTexts(await readJson(file))
     if (read.texts.length === 0) throw new DataError(`${file}: expected texts, found none`)
@@ -65,7 +65,7 @@ async function readTexts(file: string): Promise<RetrievalTexts> {
 }
 
 /** Every image in the folder and in those inside it, by path, in the order of the characters' codes. What begins with a dot is hidden. */
-async function imagesBelow(folder: string): Promise<string[]> {
+export async function imagesBelow(folder: string): Promise<string[]> {
   const found: Buffer[] = []
   const visit = async (path: string) => {
     for (const entry of await readdir(path, { withFileTypes: true })) {

@@ -168,9 +168,11 @@ export function createMatchingEngine(sessions: MatchingSessions, tokens: TokenNa
 
     multimodal: (images, texts, options = {}) =>
       inBatches(texts, options, async (some, places) => {
-        const session = await sessions.match('each', some.length)
-        const joined = joinItems(places.map((place) => images[place] as Tensor))
-        const inputs = { ...textInputs(some, tokens.padId, num_query_tokens), image_embeds: joined }
+        const their = places.map((place) => images[place] as Tensor)
+        const one = their.every((image) => image === their[0])
+        const session = await sessions.match(one ? 'one' : 'each', some.length)
+        const image = one ? (their[0] as Tensor) : joinItems(their)
+        const inputs = { ...textInputs(some, tokens.padId, num_query_tokens), image_embeds: image }
         const { multimodal_embeds } = await session.run(inputs, { outputs: ['multimodal_embeds'] })
         return splitItems(multimodal_embeds as Tensor).map(asMatrix)
       }),

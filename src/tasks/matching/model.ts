@@ -41,22 +41,20 @@ export function createRetrievalModel({ name, engine, tokenizer, preprocessor, on
     return (text) => readText(clean ? captionText(text) : text, maxTextLength ?? usualLength)
   }
 
-  async function matchAll(
-    images: readonly ImageInput[],
+  async function* matchAll(
+    images: Iterable<ImageInput> | AsyncIterable<ImageInput>,
     texts: readonly string[],
     options: MatchOptions = {},
-  ): Promise<Match[][]> {
+  ): AsyncGenerator<Match[], void> {
     const tokens = texts.map(wordsFor(options, Math.min(trainedTextLength, positions)))
-    const features = stacked(await engine.textFeatures(tokens, options), config.image_text_hidden_size)
-    const results: Match[][] = []
-    for (const input of images) {
+    const textFeatures = stacked(await engine.textFeatures(tokens, options), config.image_text_hidden_size)
+    for await (const input of images) {
       const [{ imageEmbeds, projected }] = (await encodeAll([input], options)) as [MatchingImage]
       const image = float32(projected.data as Float32Array, [1, ...projected.shape])
-      const similarities = await engine.similarities(image, features, options.signal)
+      const similarities = await engine.similarities(image, textFeatures, options.signal)
       const logits = await engine.match(imageEmbeds, tokens, options)
-      results.push(texts.map((text, i) => toMatch(text, similarities[i] as number, logits[i] as MatchLogits)))
+      yield texts.map((text, i) => toMatch(text, similarities[i] as number, logits[i] as MatchLogits))
     }
-    return results
   }
 
   function match(image: ImageInput, text: string, options?: MatchOptions): Promise<Match>
@@ -66,7 +64,8 @@ export function createRetrievalModel({ name, engine, tokenizer, preprocessor, on
     texts: string | readonly string[],
     options?: MatchOptions,
   ): Promise<Match | Match[]> {
-    const [matches] = (await matchAll([image], [texts].flat(), options)) as [Match[]]
+    const { value } = await matchAll([image], [texts].flat(), options).next()
+    const matches = value as Match[]
     return typeof texts === 'string' ? (matches[0] as Match) : matches
   }
 
@@ -135,7 +134,7 @@ export function createRetrievalModel({ name, engine, tokenizer, preprocessor, on
     chat: noLanguageModel('chat'),
     generate: noLanguageModel('generate'),
     generateBatch: noLanguageModel('generate'),
-    // biome-ignore lint/correctness/useYield: it has nothing to yield
+    // biome-ignore lint/correctness/useYield: there is nothing to yield
     async *stream() {
       throw lacks('stream', name, 'retrieval')
     },

@@ -18,8 +18,7 @@ export function textReader(
     }
     const whole = tokenizer.encode(text, Number.MAX_SAFE_INTEGER)
     if (whole.length <= maxLength) return whole
-    if (!told)
-      onNotice?.(`only the first ${maxLength} tokens of a text are read, as when the model was trained: ${shown(text)}`)
+    if (!told) onNotice?.(`texts of more than ${maxLength} tokens are cut there, the first one is: ${shown(text)}`)
     told = true
     return tokenizer.encode(text, maxLength)
   }
