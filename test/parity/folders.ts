@@ -3,11 +3,13 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { checkHfBlip2 } from './hf-blip2.ts'
 import { checkLavisQformer, qformerNotCovered } from './lavis-qformer.ts'
-import { checkLavisStage2, stage2NotCovered } from './lavis-stage2.ts'
+import { checkLavisStage2 } from './lavis-stage2.ts'
 import { checkMetrics, metricsNotCovered } from './metrics.ts'
 import { checkOptim } from './optim.ts'
 import { checkPreprocess } from './preprocess.ts'
 import { attempt, type Check, type Report } from './report.ts'
+import { checkStage1Training } from './stage1-training.ts'
+import { checkStage2Training } from './stage2-training.ts'
 import { checkVision } from './vision.ts'
 
 interface Comparison {
@@ -19,12 +21,21 @@ interface Comparison {
 export const comparisons: Readonly<Record<string, Comparison>> = {
   'hf-blip2-opt': { check: checkHfBlip2 },
   'hf-blip2-t5': { check: checkHfBlip2 },
-  'lavis-qformer': { check: checkLavisQformer, notCovered: qformerNotCovered },
-  'lavis-stage2-opt': { check: checkLavisStage2, notCovered: stage2NotCovered },
-  'lavis-stage2-t5': { check: checkLavisStage2, notCovered: stage2NotCovered },
+  'lavis-qformer': { check: both(checkLavisQformer, checkStage1Training), notCovered: qformerNotCovered },
+  'lavis-stage2-opt': { check: both(checkLavisStage2, checkStage2Training) },
+  'lavis-stage2-t5': { check: both(checkLavisStage2, checkStage2Training) },
   metrics: { check: checkMetrics, notCovered: metricsNotCovered },
   optim: { check: checkOptim },
   vision: { check: checkVision },
+}
+
+/** Forward and in training. */
+function both(...checks: readonly Comparison['check'][]): Comparison['check'] {
+  return async (path) => {
+    const found: Check[] = []
+    for (const check of checks) found.push(...(await check(path)))
+    return found
+  }
 }
 
 /** Folders with photos, which are not ours to copy: compared where a tree has them. */

@@ -17,11 +17,10 @@ import { attempt, type Check } from './report.ts'
 const targets: readonly Target[] = [{ purpose: 'inference', sizes: { batch: 1, tokens: 2, read: 2 } }, training]
 const files = ['model.safetensors', 'checkpoint.pth', 'mmpretrain-retrieval.pth']
 
-/** Of these the folder has losses, gradients and the mask of another way to compute them. */
+/** The mask of another way to compute the texts of ITG. */
 export async function qformerNotCovered(path: string): Promise<string[]> {
   const { names } = await openReference(path)
-  const left = names.filter((name) => /\.loss|^itg_unilm/.test(name))
-  return [...left, 'grads.safetensors'].map((name) => `${basename(path)}/${name}`)
+  return names.filter((name) => name.startsWith('itg_unilm')).map((name) => `${basename(path)}/${name}`)
 }
 
 export async function checkLavisQformer(path: string): Promise<Check[]> {
@@ -56,7 +55,7 @@ interface TextSizes {
 
 export type StageOne = ModelSource & { readonly config: RetrievalConfig }
 
-async function openStageOne(reference: Reference, file: string): Promise<StageOne> {
+export async function openStageOne(reference: Reference, file: string): Promise<StageOne> {
   const { vocab, embed_dim, positions } = (reference.facts.config as { text: TextSizes }).text
   const half = imageHalf(reference)
   const source = await openLavis(reference, file, {

@@ -31,12 +31,6 @@ const trainedFile = 'checkpoint_trainable.pth'
 
 const textCases = ['caption', 'prompted'] as const
 
-export async function stage2NotCovered(path: string): Promise<string[]> {
-  const { names } = await openReference(path)
-  const losses = names.filter((name) => name.endsWith('.loss'))
-  return [...losses, 'grads.safetensors'].map((name) => `${basename(path)}/${name}`)
-}
-
 export async function checkLavisStage2(path: string): Promise<Check[]> {
   const folder = basename(path)
   const reference = await openReference(path)
@@ -69,10 +63,10 @@ async function filesOf(path: string): Promise<string[]> {
   return [...whole.flat(), trainedFile]
 }
 
-type StageTwo = ModelSource & { readonly config: Blip2Config }
+export type StageTwo = ModelSource & { readonly config: Blip2Config }
 
 /** The frozen parts come from the file with all weights where the one under test has none. */
-async function openStageTwo(reference: Reference, file: string): Promise<StageTwo> {
+export async function openStageTwo(reference: Reference, file: string): Promise<StageTwo> {
   const whole = join(reference.folder, wholeFiles[0]!)
   const others = file === trainedFile ? { languageModel: whole, imageEncoder: whole } : {}
   const source = await openLavis(
