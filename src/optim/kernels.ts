@@ -1,5 +1,17 @@
 /** The two loops over all trained parameters, as WebAssembly. `bench/optim.ts` has their speed beside plain JavaScript. */
-import { addF64, compile, f32x4, f64x2, highHalf, loop16, type WasmMemory, wasmFunction, wasmModule } from './wasm.ts'
+import {
+  addF64,
+  type Code,
+  compile,
+  constF32,
+  f32x4,
+  f64x2,
+  highHalf,
+  loop16,
+  type WasmMemory,
+  wasmFunction,
+  wasmModule,
+} from './wasm.ts'
 
 /** Addresses are in bytes, multiples of 16. A loop reads and writes whole 16 bytes, the last ones beyond `end` if need be. */
 export interface Kernels {
@@ -17,7 +29,9 @@ export interface Kernels {
  *     p ← p - (decay·p + rate·m / (√v·unbias + eps))
  *
  * where decay = lr·weight decay, rate = lr / (1 - beta1ᵗ), unbias = 1 / √(1 - beta2ᵗ). The two parts of the change are summed
- * before p is touched, so p is rounded once a step; torch decays first, p ← p·(1 - decay), and rounds it twice.
+ * before p is touched, so p is rounded once a step; torch decays first, p ← p·(1 - decay), and rounds it twice. A moment no larger
+ * than 2⁻¹⁰⁰ becomes 0: beside eps it changes nothing, and those of rarely seen words would otherwise shrink into denormal numbers and
+ * stay there, with which some processors are a hundred times slower.
  */
 export type AdamWConstants = readonly [
   scale: number,
@@ -31,7 +45,8 @@ export type AdamWConstants = readonly [
   eps: number,
 ]
 
-const { load, store, splat, sqrt, add, sub, mul, div } = f32x4
+const { load, store, splat, sqrt, add, sub, mul, div, abs, lessOrEqual, without } = f32x4
+const withoutTiny = (x: Code): Code => without(x, lessOrEqual(abs(x), splat(constF32(2 ** -100))))
 
 const adamw = wasmFunction({
   parameters: [
@@ -64,7 +79,9 @@ const adamw = wasmFunction({
     return loop16([p, g, m, v], end, [
       ...gradient.set(mul(load(g.get), scale)),
       ...average.set(add(mul(load(m.get), beta1), mul(rest1, gradient.get))),
+      ...average.set(withoutTiny(average.get)),
       ...squared.set(add(mul(load(v.get), beta2), mul(mul(rest2, gradient.get), gradient.get))),
+      ...squared.set(withoutTiny(squared.get)),
       ...parameter.set(load(p.get)),
       ...store(m.get, average.get),
       ...store(v.get, squared.get),

@@ -43,6 +43,11 @@ export const f32x4 = {
   sub: binary(...vector(0xe5)),
   mul: binary(...vector(0xe6)),
   div: binary(...vector(0xe7)),
+  abs: (value: Code): Code => [...value, ...vector(0xe0)],
+  /** All bits of a number where a ≤ b, none where not or where one is NaN. */
+  lessOrEqual: binary(...vector(0x45)),
+  /** The bits of `value` that `mask` has not. */
+  without: (value: Code, mask: Code): Code => [...value, ...mask, ...vector(0x4f)],
 }
 
 /** Two float64 numbers. */
@@ -61,6 +66,13 @@ export const highHalf = (value: Code): Code => [
   ...vector(0x0d),
   ...[8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15],
 ]
+
+/** A float32 number, its bytes least first. */
+export function constF32(value: number): Code {
+  const bytes = new DataView(new ArrayBuffer(4))
+  bytes.setFloat32(0, value, true)
+  return [0x43, ...new Uint8Array(bytes.buffer)]
+}
 
 export const addF64: (a: Code, b: Code) => Code = binary(0xa0)
 

@@ -105,6 +105,6 @@ export interface Variables {
    * must have one. When a gradient is not finite, nothing changes, and it can be read.
    */
   update(options: AdamWOptions): Promise<AdamWResult>
-  /** Gives the memory back. Twice is fine. */
+  /** Forgets them; their memory goes back with the next garbage of the device, or with the device. Twice is fine. */
   dispose(): Promise<void>
 }

@@ -26,7 +26,10 @@ function near(found: Iterable<number>, expected: readonly number[], tolerance = 
   const values = [...found]
   assert.equal(values.length, expected.length)
   values.forEach((value, i) => {
-    assert.ok(Math.abs(value - expected[i]!) <= tolerance, `${i}: ${value} is not ${expected[i]}`)
+    assert.ok(
+      Object.is(value, expected[i]) || Math.abs(value - expected[i]!) <= tolerance,
+      `${i}: ${value} is not ${expected[i]}`,
+    )
   })
 }
 
@@ -137,6 +140,20 @@ test('gradients whose squares float32 cannot hold are still measured', () => {
   assert.ok(Math.abs(gradientNorm / 1e30 - 1) < 1e-6)
   assert.equal(nonFinite, undefined)
   near(all.get('w')!.exp_avg, [0.1])
+})
+
+test('moments that no longer matter become 0, instead of denormal numbers; a NaN stays one', () => {
+  const all = variables({ w: { value: [1, 1, 1, 1, 1], gradient: [0, 0, 0, 0, 1e-29] } })
+  const { value, exp_avg, exp_avg_sq } = all.get('w')!
+  exp_avg.set([1e-38, -1e-38, 1e-29, Number.NaN, 0])
+  exp_avg_sq.set([1e-38, 1e-31, 1e-29, 1e-29, 0])
+  adamw(all, 1, options)
+  near(exp_avg.subarray(0, 2), [0, 0], 0)
+  near(
+    [...exp_avg.subarray(2), ...exp_avg_sq].map((moment) => moment * 1e29),
+    [0.9, Number.NaN, 0.1, 0, 0, 0.999, 0.999, 0],
+  )
+  near(value.subarray(0, 2), [1, 1], 0)
 })
 
 test('the same step twice gives the same bits', () => {

@@ -77,6 +77,14 @@ export function linearModel(shape: readonly [out: number, inSize: number], data:
   return write({ y: gemm(input('x', 'float32', ['rows', shape[1]]), parameter('w', shape, data)) })
 }
 
+/** sum of x·wᵀ, with x (rows, in) and w (out, in), and the gradient of w. */
+export function sumModel(shape: readonly [out: number, inSize: number]): Uint8Array {
+  const w = parameter('w', shape)
+  const sum = reshape(reduceSum(gemm(input('x', 'float32', ['rows', shape[1]]), w), [0, 1]), [])
+  const [dw] = gradients(sum, [w]) as [Value]
+  return toOnnx({ sum, 'gradient.w': dw }, { purpose: 'training' }).bytes
+}
+
 /**
  * prediction = x·wᵀ + b, with x (rows, 2), w (1, 2) and b (1); loss = the mean of (prediction - y)². With the gradients of w and b
  * as a training graph has them, and without.
