@@ -42,7 +42,7 @@ for Hugging Face from the shapes. A tied tensor is written once. Nothing is left
 
 Examples:
   blip2 convert blip2_pretrained.pth ./blip2-itm-vit-g
-  blip2 convert checkpoint_4.pth ./mine --image-encoder Salesforce/blip2-opt-2.7b --language-model facebook/opt-2.7b
+  blip2 convert checkpoint_4.pth ./mine --image-encoder Salesforce/blip2-itm-vit-g --language-model facebook/opt-2.7b
   blip2 convert ./blip2-opt-2.7b ./for-lavis --to lavis --shard-size 2GB`,
     )
     .action(async (source: string, out: string, flags: Flags) => {

@@ -79,7 +79,7 @@ function requireAll({ source, folder, config, tensors, lacks, recognised }: Main
   const lacking = (part: string, option: string) =>
     new CheckpointError(`${source}: the ${part} is not in this checkpoint; say where it is: ${option}`)
   if (lacks.includes('image encoder') && options.imageEncoder === undefined)
-    throw lacking('image encoder', '--image-encoder Salesforce/blip2-opt-2.7b (imageEncoder)')
+    throw lacking('image encoder', '--image-encoder Salesforce/blip2-itm-vit-g (imageEncoder)')
   const published = recognised.traits.has('t5') ? 'google/flan-t5-xl' : 'facebook/opt-2.7b'
   if (lacks.includes('language model') && options.languageModel === undefined)
     throw lacking('language model', `--language-model ${published} (languageModel)`)

@@ -202,7 +202,7 @@ test('what is missing is said, with the option that names it', async () => {
   await refuse(
     trainedOpt(),
     {},
-    /^CheckpointError: .*trainable\.pth: the image encoder is not in this checkpoint; say where it is: --image-encoder Salesforce\/blip2-opt-2\.7b \(imageEncoder\)$/,
+    /^CheckpointError: .*trainable\.pth: the image encoder is not in this checkpoint; say where it is: --image-encoder Salesforce\/blip2-itm-vit-g \(imageEncoder\)$/,
   )
   await refuse(
     trainedOpt(),
