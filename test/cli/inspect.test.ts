@@ -377,3 +377,17 @@ test('unknown names, and halves of a pair, are listed: exit code 1', async () =>
     /itm_head\.offset is unknown\n.*blocks\.0\.attn\.q_bias: the bias of the values is missing\n/,
   )
 })
+
+test('a first stage without captioning head and temperature, as Hugging Face publishes it, fits', async () => {
+  const path = await withConfig('lavis-qformer', 'model.safetensors')
+  const without = (pattern: RegExp) => (name: string) => (pattern.test(name) ? undefined : name)
+  const whole = join(path, 'model.safetensors')
+  const [published, cut] = [join(path, 'published.safetensors'), join(path, 'cut.safetensors')]
+  await writeRenamed(whole, published, without(/^Qformer\.cls|^temp$/))
+  assert.equal((await report(published)).fit?.fits, true)
+  // Half a captioning head is none.
+  await writeRenamed(whole, cut, without(/predictions\.transform\.LayerNorm\.bias$/))
+  assert.deepEqual((await report(cut)).fit?.missing, [
+    { name: 'Qformer.cls.predictions.transform.LayerNorm.bias', shape: [32] },
+  ])
+})
