@@ -53,7 +53,7 @@ export async function checkTree(tree: string): Promise<Report> {
   const notCovered = [...folders].filter((folder) => !Object.hasOwn(known, folder))
   for (const [folder, { check, notCovered: leftOut }] of Object.entries(known)) {
     checks.push(...(await attempt(folder, 'all', () => check(join(tree, folder)))))
-    notCovered.push(...((await leftOut?.(join(tree, folder)).catch(() => [])) ?? []))
+    if (folders.has(folder)) notCovered.push(...((await leftOut?.(join(tree, folder)).catch(() => [])) ?? []))
   }
   return { checks, notCovered }
 }
