@@ -277,8 +277,22 @@ export const presets: readonly Preset[] = [
     ],
     repository: 'Salesforce/blip2-itm-vit-g-coco',
     licence: withoutLanguageModel,
-    downloadBytes: 4_692_765_432,
+    downloadBytes: 4_690_494_472,
     publishedParameters: 1_173_191_358,
     config: retrieval(vitGAt364),
+  },
+  {
+    kind: 'retrieval',
+    name: 'blip2-itm-vit-g',
+    aliases: [
+      'Salesforce/blip2-itm-vit-g',
+      'blip2/pretrain',
+      'blip2_feature_extractor/pretrain',
+      'blip2_image_text_matching/pretrain',
+    ],
+    repository: 'Salesforce/blip2-itm-vit-g',
+    licence: withoutLanguageModel,
+    downloadBytes: 4_688_129_032,
+    config: retrieval(vitG),
   },
 ]

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Blip2Config, parseBlip2Config } from '../../src/models/config.ts'
+import { type Blip2Config, parseBlip2Config, type RetrievalConfig } from '../../src/models/config.ts'
 import { findPreset, type GenerationPreset, presets } from '../../src/models/presets.ts'
+import { imageFeaturesGraph, matchGraph, textFeaturesGraph } from '../../src/models/retrieval.ts'
+import { recorderParams } from '../../src/nn/index.ts'
 import { publishedOpt, publishedT5 } from './published-configs.ts'
 
 const generation = presets.filter((preset): preset is GenerationPreset => preset.kind === 'generation')
@@ -96,6 +98,21 @@ test('the download sizes are four bytes per parameter', () => {
   )
   const weights = (name: string) => findPreset(name)!.downloadBytes
   assert.equal(weights('blip2-opt2.7b_3rdparty-zeroshot_caption'), weights('blip2-opt-2.7b'))
+})
+
+test('the retrieval models without what Hugging Face leaves out: captioning head and temperature', () => {
+  const retrieval = presets.filter(({ kind }) => kind === 'retrieval')
+  assert.deepEqual(
+    retrieval.map(({ name }) => name),
+    ['blip2_3rdparty_retrieval', 'blip2-itm-vit-g'],
+  )
+  for (const { name, config, downloadBytes } of retrieval) {
+    const { params, total } = recorderParams()
+    imageFeaturesGraph(params, config as RetrievalConfig)
+    textFeaturesGraph(params, config as RetrievalConfig)
+    matchGraph(params, config as RetrievalConfig, 'batch')
+    assert.equal(downloadBytes, 4 * total(), name)
+  }
 })
 
 test('names and aliases lead to one preset each, in any case', () => {
