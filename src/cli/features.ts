@@ -48,7 +48,7 @@ In the order of the inputs. Rows of …_proj have length 1; the similarity (ITC)
 product of the image's 32 rows with the text's first one. Texts are padded with zeros where attention_mask is 0.
 
 .safetensors  the metadata have mode, model and, as JSON lists, images and texts
-.npy          F.npy has the …_embeds, F.proj.npy and F.mask.npy the others, F.json mode, model, images and texts
+.npy          F.npy has the …_embeds, F.proj.npy and F.mask.npy the others, F.npy.json mode, model, images and texts
 .json         the same in one object, an item for each input
 
 multimodal: a text for each image, or one for all, or one image for all texts. An image that cannot be read is left out and

@@ -180,7 +180,11 @@ test('.npy: an array in each file, and what they are of', async () => {
     model,
   ])
   assert.equal(outcome.code, 0, outcome.stderr)
-  assert.deepEqual(JSON.parse(readFileSync(out('texts.json'), 'utf8')), { mode: 'text', texts: ['dog', 'a'], model })
+  assert.deepEqual(JSON.parse(readFileSync(out('texts.npy.json'), 'utf8')), {
+    mode: 'text',
+    texts: ['dog', 'a'],
+    model,
+  })
   const expected = await library.featuresBatch({ mode: 'text', texts: ['dog', 'a'] })
   const read = (name: string, header: Uint8Array) => {
     const bytes = readFileSync(out(name))
@@ -242,6 +246,7 @@ test('a model for captions has features of images', async () => {
 })
 
 test('wrong usage: exit code 2; places that cannot be written to: exit code 1; no file is left behind', async () => {
+  mkdirSync(out('folder.npy'))
   const image = ['--mode', 'image', '--model', model, '--out', out('x.npy')]
   const text = ['--mode', 'text', '--model', model, '--out', out('x.npy')]
   const both = ['--mode', 'multimodal', '--model', model, '--out', out('x.npy')]
@@ -254,6 +259,7 @@ test('wrong usage: exit code 2; places that cannot be written to: exit code 1; n
       2,
       /--out: expected a name that ends in \.safetensors, \.npy or \.json/,
     ],
+    [[scene, '--mode', 'image', '--out', out('folder.npy')], 2, /folder\.npy is a folder; give the name of a file/],
     [image, 2, /--mode image: no image/],
     [[...image, scene, '--text', 'a'], 2, /--mode image: takes no texts/],
     [text, 2, /--mode text: no text/],

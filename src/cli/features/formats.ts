@@ -27,7 +27,7 @@ async function writeArrays(out: string, collection: Collection, model: string): 
   for (const tensor of others) {
     await writeArray(`${base}.${tensor.name === 'attention_mask' ? 'mask' : 'proj'}.npy`, tensor)
   }
-  await writeAtomically(`${base}.json`, [`${JSON.stringify({ ...about(collection), model })}\n`])
+  await writeAtomically(`${out}.json`, [`${JSON.stringify({ ...about(collection), model })}\n`])
   await writeArray(out, embeds)
 }
 

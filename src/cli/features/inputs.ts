@@ -43,9 +43,12 @@ export async function readItems(
 }
 
 async function filesOf(path: string): Promise<string[]> {
-  const isFolder = await stat(path).then(
+  return (await isFolder(path)) ? imagesBelow(path) : [path]
+}
+
+export function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
     (found) => found.isDirectory(),
     () => false,
   )
-  return isFolder ? imagesBelow(path) : [path]
 }

@@ -9,7 +9,7 @@ import { createOutput, type Output } from '../output.ts'
 import { encodePhoto, readPhoto } from '../photos.ts'
 import { type Collection, openCollection, tensorsOf } from './collection.ts'
 import { formatOf } from './formats.ts'
-import { type FeatureItem, readItems } from './inputs.ts'
+import { type FeatureItem, isFolder, readItems } from './inputs.ts'
 
 /** Computes and writes what the flags ask for. Memory holds one batch, however many inputs there are. */
 export async function writeFeatures(
@@ -20,6 +20,7 @@ export async function writeFeatures(
 ): Promise<void> {
   const { mode, out, dtype, batch = mode === 'image' ? 1 : 32 } = flags
   const write = formatOf(out) ?? command.error('error: --out: expected a name that ends in .safetensors, .npy or .json')
+  if (await isFolder(out)) return command.error(`error: --out: ${out} is a folder; give the name of a file`)
   const items = await readItems(command, images, flags)
   const output = createOutput(flags.json)
   await withModel(command, { ...flags, batch: mode === 'image' ? batch : 1 }, output, signal, async (model) => {
