@@ -9,6 +9,7 @@ import { createVariable } from '../../src/optim/variable.ts'
 import { readJson, tensorOf } from '../support/reference.ts'
 import { floats, numbers, type Tensor } from '../support/tensors.ts'
 import { compareAll, type Named } from './compare.ts'
+import { checkStage1Steps } from './optim-stage1.ts'
 import { attempt, type Check } from './report.ts'
 
 type Tensors = Checkpoint['tensors']
@@ -57,6 +58,7 @@ export async function checkOptim(path: string): Promise<Check[]> {
   }
   const groups = facts.weight_decay_groups_stage1_tiny_model
   checks.push(...(await attempt(folder, 'decay groups', () => checkGroups(path, groups))))
+  checks.push(...(await attempt(folder, 'stage 1, four steps', () => checkStage1Steps(path))))
   return checks
 }
 

@@ -75,7 +75,6 @@ async function checkPart(reference: Reference, source: StageOne, part: Stage1Los
 function intermediates(loss: Value): Record<string, Value> {
   const inside = find(labelled([loss]))
   return {
-    image_embeds: batchFirst(inside('vision_model.post_layernorm')),
     query_output: batchFirst(inside('query_output')),
     text_output: batchFirst(inside('text_output')),
     image_feats: batchFirst(inside('image_feats')),
@@ -90,25 +89,34 @@ function intermediates(loss: Value): Record<string, Value> {
   }
 }
 
+/** The negatives that the reference drew, for each item of the batch. */
+export interface Negatives {
+  readonly neg_image_for_text: readonly number[]
+  readonly neg_text_for_image: readonly number[]
+}
+
 /** The reference's negatives are forced by noise that is larger than any similarity and than what keeps a pair from being its own. */
-async function batchFeeds(reference: Reference, one: (typeof cases)[number]): Promise<Feeds> {
+export async function batchFeeds(
+  reference: Reference,
+  one: (typeof cases)[number],
+  drawn = reference.facts[one] as Negatives,
+): Promise<Feeds> {
   const ids = await reference.tensor('in.input_ids')
   const batch = ids.shape[0]!
-  const { neg_image_for_text, neg_text_for_image } = reference.facts[one] as Record<string, number[]>
-  const forced = (drawn: number[]) =>
+  const forced = (chosen: readonly number[]) =>
     floats(
       [batch, batch],
-      drawn.flatMap((index) => range(batch).map((column) => (column === index ? 1e6 : 0))),
+      chosen.flatMap((index) => range(batch).map((column) => (column === index ? 1e6 : 0))),
     )
   return {
     pixel_values: await reference.tensor('in.image'),
     input_ids: sequenceFirst(ids),
     image_ids: one === 'image_id' ? await reference.tensor('in.image_id') : longs([batch], range(batch)),
-    'gumbel.images': forced(neg_image_for_text!),
-    'gumbel.texts': forced(neg_text_for_image!),
+    'gumbel.images': forced(drawn.neg_image_for_text),
+    'gumbel.texts': forced(drawn.neg_text_for_image),
   }
 }
 
-function decTokenId({ facts }: Reference): number {
+export function decTokenId({ facts }: Reference): number {
   return (facts.config as { tokens: { bos: number } }).tokens.bos
 }
