@@ -14,17 +14,18 @@ export interface NamedJson {
 
 const id = z.union([z.int(), z.string()], 'expected a whole number or a text')
 const text = z.string('expected a text')
+const object = <T extends z.ZodRawShape>(shape: T) => z.object(shape, 'expected an object')
 const list = <T extends z.ZodType>(item: T) => z.array(item, 'expected a list')
 
-const cocoCaptions = z.object({
-  images: list(z.object({ id, file_name: text })),
-  annotations: list(z.object({ image_id: id, caption: text })),
+const cocoCaptions = object({
+  images: list(object({ id, file_name: text })),
+  annotations: list(object({ image_id: id, caption: text })),
 })
-const vqaQuestions = z.object({
-  questions: list(z.object({ question_id: id, image_id: id, question: text })),
+const vqaQuestions = object({
+  questions: list(object({ question_id: id, image_id: id, question: text })),
 })
-const vqaAnswers = z.object({
-  annotations: list(z.object({ question_id: id, answers: list(z.object({ answer: text })) })),
+const vqaAnswers = object({
+  annotations: list(object({ question_id: id, answers: list(object({ answer: text })) })),
 })
 
 /** COCO's `captions_*.json` (one sample an image, with all its captions), or LAVIS's list of `{image, caption}`. */

@@ -5,7 +5,7 @@
  */
 import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { Readable } from 'node:stream'
+import { ReadableStream } from 'node:stream/web'
 import { createTarDecoder, type ParsedTarEntry } from 'modern-tar'
 import { DataError } from '../errors.ts'
 import { randomFor } from '../random.ts'
@@ -104,7 +104,8 @@ interface Parts {
 async function* groups(path: string): AsyncGenerator<Parts> {
   let parts: Parts | undefined
   try {
-    const bytes = Readable.toWeb(createReadStream(path, { highWaterMark: readStep })) as ReadableStream<Uint8Array>
+    // Not Readable.toWeb, which in Node 20 throws where nobody can catch it when it is left at a bad moment.
+    const bytes = ReadableStream.from<Uint8Array>(createReadStream(path, { highWaterMark: readStep }))
     for await (const entry of bytes.pipeThrough(createTarDecoder({ strict: true })) as AsyncIterable<ParsedTarEntry>) {
       const [, key, ending] = /^((?:.*\/)?[^./]+)\.([^/]+)$/.exec(entry.header.name) ?? []
       if (entry.header.type !== 'file' || key === undefined || ending === undefined) {
