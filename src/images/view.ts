@@ -12,8 +12,8 @@ export interface View {
 }
 
 export interface ViewOptions {
-  /** Least and most of the picture's area. LAVIS's training shows 0.5 to 1. */
-  readonly scale: readonly [number, number]
+  /** Least and most of the picture's area, of which a part by lot is shown; absent: all of it. LAVIS's training shows 0.5 to 1. */
+  readonly scale?: readonly [number, number] | undefined
   /** Mirror every other picture. */
   readonly mirror: boolean
 }
@@ -21,12 +21,16 @@ export interface ViewOptions {
 /** Width to height of a part, least and most (torchvision's default, which LAVIS keeps). */
 const ratios = [3 / 4, 4 / 3] as const
 
-/** A part by lot; after ten that do not fit, the largest part in the middle. `random` gives numbers in [0, 1). */
-export function randomView(random: () => number, width: number, height: number, options: ViewOptions): View {
-  const mirrored = options.mirror && random() < 0.5
+/**
+ * A part whose area is uniform in `scale`, its ratio log-uniform, its place uniform; after ten that do not fit, the largest part in the
+ * middle with a ratio in the limits. `random` gives numbers in [0, 1). Source: torchvision 0.14, RandomResizedCrop.get_params.
+ */
+export function randomView(random: () => number, width: number, height: number, { scale, mirror }: ViewOptions): View {
+  const mirrored = mirror && random() < 0.5
+  if (scale === undefined) return { left: 0, top: 0, width, height, mirrored }
   const between = (low: number, high: number) => low + (high - low) * random()
   for (let attempt = 0; attempt < 10; attempt++) {
-    const area = width * height * between(...options.scale)
+    const area = width * height * between(...scale)
     const ratio = Math.exp(between(Math.log(ratios[0]), Math.log(ratios[1])))
     const [w, h] = [Math.round(Math.sqrt(area * ratio)), Math.round(Math.sqrt(area / ratio))]
     if (w < 1 || h < 1 || w > width || h > height) continue
@@ -39,7 +43,7 @@ export function randomView(random: () => number, width: number, height: number, 
   return { left: (width - w) >> 1, top: (height - h) >> 1, width: w, height: h, mirrored }
 }
 
-/** The pixels of a view. */
+/** The pixels of a view. Mirrored before a resize or after it is the same to the bit. */
 export function cropped(image: RgbImage, { left, top, width, height, mirrored }: View): RgbImage {
   const data = new Uint8Array(width * height * 3)
   for (let row = 0; row < height; row++) {
