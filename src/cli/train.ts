@@ -3,11 +3,11 @@ import { dirname, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { parse, YAMLParseError } from 'yaml'
 import { ConfigError } from '../errors.ts'
-import type { StepLine } from '../training/log.ts'
+import type { LogLine, StepLine } from '../training/log.ts'
 import { parseRecipe, type Recipe } from '../training/recipe.ts'
 import { bytes, duration, table } from './format.ts'
 import { positiveInteger } from './options.ts'
-import { createOutput, type Output } from './output.ts'
+import { createOutput } from './output.ts'
 
 interface Flags {
   readonly resume: boolean
@@ -33,7 +33,7 @@ export function addTrain(program: Command, signal: AbortSignal): void {
     .option('--steps <n>', 'stop after so many steps (the schedule is then made for them)', positiveInteger)
     .option('--data <folder>', 'where the paths of the data start (default: data.root of the recipe)')
     .option('--threads <n>', 'threads of one operator (default: all)', positiveInteger)
-    .option('--json', 'one JSON object per line of the log, and {"model"} at the end')
+    .option('--json', 'one JSON object per line of the log, without its pictures, and {"model"} at the end')
     .addHelpText(
       'after',
       `
@@ -51,18 +51,31 @@ async function train(file: string, flags: Flags, signal: AbortSignal): Promise<v
   const recipe = withFlags(await readRecipe(file), flags)
   const { train: run } = await import('../training/node-train.ts') // late, as in model.ts
   output.status('reading data and weights')
+  let live = ''
   const model = await run(recipe, {
     folder: dirname(resolve(file)),
     resume: flags.resume,
     ...(flags.threads !== undefined && { threads: flags.threads }),
-    onPlan: (facts) => {
+    onProgress: ({ step, loadedBytes, totalBytes }) => output.progress(step, loadedBytes, totalBytes),
+    onPlan(facts) {
       output.clear()
       process.stderr.write(`${table(Object.entries(facts))}\n`)
+      output.status('the first step')
     },
-    onStep: (step, line) => showStep(step, line, recipe, output),
-    onNote: output.note,
+    onPart: (step, part) => output.status(`step ${step}, part ${part} of ${recipe.accumulate}  ${live}`),
+    onStep(line) {
+      live = stepText(line, recipe)
+      output.status(live)
+    },
+    onLine: (line) => output.result(withoutPictures(line), lineText(line, recipe)),
+    onNotice: output.note,
     signal,
-  }).finally(output.clear)
+  })
+    .catch((error) => {
+      if (signal.aborted) output.note('stopped; the same command with --resume goes on')
+      throw error
+    })
+    .finally(output.clear)
   output.result({ model }, `The model is in ${model}`)
 }
 
@@ -87,21 +100,30 @@ async function readRecipe(file: string): Promise<Recipe> {
   }
 }
 
-function showStep(step: number, line: StepLine | undefined, recipe: Recipe, output: Output): void {
-  if (!line) {
-    output.progress('training', step, recipe.steps, (steps) => `${steps} steps`)
-    return
-  }
-  const parts = Object.entries(line.parts).map(([name, value]) => `${name.replace('loss_', '')} ${value.toFixed(3)}`)
-  const left = (recipe.steps - step) * (recipe.batch / line.samples_per_second)
-  const text = [
-    `step ${step}`,
-    `loss ${line.loss.toFixed(4)}${parts.length > 0 ? ` (${parts.join(', ')})` : ''}`,
+function lineText(line: LogLine, recipe: Recipe): string {
+  return line.kind === 'step' ? stepText(line, recipe) : `step ${line.step}  validation ${lossText(line)}`
+}
+
+/** `step 20  loss 5.1234 (itc 1.234, …)  rate 1.00e-4  12.3 samples/s  waiting 0 %  1.2 GB  5 min left` */
+function stepText(line: StepLine, recipe: Recipe): string {
+  const left = (recipe.steps - line.step) * (recipe.batch / line.samples_per_second)
+  return [
+    `step ${line.step}`,
+    lossText(line),
     `rate ${line.learning_rate.toExponential(2)}`,
-    `${line.samples_per_second.toFixed(1)} samples/s`,
+    `${line.samples_per_second.toPrecision(3)} samples/s`,
     `waiting ${(100 * line.waiting).toFixed(0)} %`,
     bytes(line.memory),
     `${duration(left)} left`,
-  ]
-  output.result(line, text.join('  '))
+  ].join('  ')
+}
+
+function lossText({ loss, parts }: LogLine): string {
+  const shown = Object.entries(parts).map(([name, value]) => `${name.replace('loss_', '')} ${value.toFixed(3)}`)
+  return `loss ${loss.toFixed(4)}${shown.length > 0 ? ` (${shown.join(', ')})` : ''}`
+}
+
+function withoutPictures(line: LogLine): object {
+  if (line.kind === 'step') return line
+  return { ...line, examples: line.examples.map(({ said, reference }) => ({ said, reference })) }
 }

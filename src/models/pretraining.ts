@@ -49,7 +49,8 @@ export function contrastiveGraph(p: Params, config: RetrievalConfig, image: Valu
   const batch = ids.shape[1] as Dim
   const imageIds = input('image_ids', 'int64', [batch])
   const same = equal(reshape(imageIds, [batch, 1]), reshape(imageIds, [1, batch]))
-  const similarity = div(matmul(imageFeature, swapLast(textFeature)), temperature(scaffold))
+  const cosines = matmul(imageFeature, swapLast(textFeature))
+  const similarity = label(div(cosines, temperature(scaffold)), 'sim_i2t')
   return { loss: label(contrastiveLoss({ similarity, same }), 'loss') }
 }
 

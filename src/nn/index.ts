@@ -6,4 +6,12 @@ export { affine, FEW_ROWS, linear } from './linear.ts'
 export { type CrossEntropyOptions, crossEntropy, IGNORED } from './losses.ts'
 export { type Params, paramsFrom, routedParams, type WeightSource } from './params.ts'
 export { type Recording, recorderParams } from './recorder.ts'
-export { findWeight, type StoredParams, type StoredParamsOptions, type StoredTensor, storedParams } from './stored.ts'
+export {
+  describeMisfit,
+  findWeight,
+  type Misfit,
+  type StoredParams,
+  type StoredParamsOptions,
+  type StoredTensor,
+  storedParams,
+} from './stored.ts'

@@ -94,7 +94,12 @@ export function storedParams(
   }
 }
 
-function describeMisfit(name: string, shape: readonly number[], misfit: Misfit<StoredTensor>): string {
+/** `name (2, 3): shape (3, 2), …`: a line of an error. */
+export function describeMisfit(
+  name: string,
+  shape: readonly number[],
+  misfit: Misfit<Pick<StoredTensor, 'dtype' | 'shape'>>,
+): string {
   switch (misfit.problem) {
     case 'missing':
       return `${name} ${showShape(shape)} is missing`

@@ -59,7 +59,10 @@ export function textFeeds(
   return { input_ids: padded(ids, config.pad_token_id) }
 }
 
-/** For `stage2Graph`: captions behind the prompt, answers behind their questions; what is read is not trained on. */
+/**
+ * For `stage2Graph`: captions behind the prompt, answers behind their questions; what is read is not trained on. Captions are cleaned as
+ * LAVIS cleans them (blip_processors.py), answers stay as they are.
+ */
 export function promptedFeeds(
   items: readonly Item[],
   tokenizer: TextTokenizer,
@@ -69,7 +72,7 @@ export function promptedFeeds(
   const prompts = items.map(({ sample }) =>
     sample.question === undefined ? options.prompt : questionPrompt(config, sample.question),
   )
-  const texts = items.map(({ text }) => text.trim())
+  const texts = items.map(({ sample, text }) => (sample.question === undefined ? captionText(text) : text.trim()))
   const { text_config } = config
   switch (text_config.model_type) {
     case 'opt':
@@ -79,7 +82,10 @@ export function promptedFeeds(
   }
 }
 
-/** LAVIS, blip2_opt.py: bos, prompt and text and a line break, cut at the end. */
+/**
+ * LAVIS, blip2_opt.py: bos, prompt and text and a line break, cut at the end. But where there is a prompt it is cut first, and at its
+ * beginning: an answer that is cut off leaves nothing to learn.
+ */
 function optFeeds(
   prompts: readonly string[],
   texts: readonly string[],
@@ -87,13 +93,25 @@ function optFeeds(
   config: OptConfig,
   maxLength: number,
 ): Feeds {
-  const joined = texts.map((text, i) => (prompts[i] === '' ? text : `${prompts[i]} ${text}`))
-  const ids = joined.map((text) => tokenizer.encode(`${text}\n`, { maxLength }))
-  const labels = ids.map((row, i) => {
-    const read = prompts[i] === '' ? 0 : tokenizer.encode(prompts[i] as string).length
-    return row.map((id, at) => (at < read ? ignored : id))
+  const rows = texts.map((text, i) => {
+    const prompt = prompts[i] as string
+    const [bos, ...ids] = tokenizer.encode(prompt === '' ? `${text}\n` : `${prompt} ${text}\n`) as [number, ...number[]]
+    const read = prompt === '' ? 0 : tokenizer.encode(prompt).length - 1
+    const cut = Math.min(read, Math.max(0, ids.length + 1 - maxLength))
+    const kept = [bos, ...ids.slice(cut)].slice(0, maxLength)
+    // Without a prompt, bos is learnt too: the last query predicts it.
+    return { ids: kept, labels: kept.map((id, at) => (prompt !== '' && at <= read - cut ? ignored : id)) }
   })
-  return { input_ids: padded(ids, config.pad_token_id), labels: padded(labels, ignored) }
+  return {
+    input_ids: padded(
+      rows.map(({ ids }) => ids),
+      config.pad_token_id,
+    ),
+    labels: padded(
+      rows.map(({ labels }) => labels),
+      ignored,
+    ),
+  }
 }
 
 /** LAVIS, blip2_t5.py: the encoder reads the prompt (alone its end token where there is none), the decoder says the text. */

@@ -38,12 +38,16 @@ export type LogLine = StepLine | ValidationLine
 
 /** The lines up to a step: what a run that goes on from there has told. A last line that was cut short is left out. */
 export function linesUpTo(text: string, step: number): LogLine[] {
-  const lines: LogLine[] = []
+  return jsonLines<LogLine>(text).filter((line) => line.step <= step)
+}
+
+/** One object a line, up to the first that is none: a killed process leaves half a line at the end. */
+export function jsonLines<T>(text: string): T[] {
+  const lines: T[] = []
   for (const line of text.split('\n')) {
     if (line === '') continue
     try {
-      const entry = JSON.parse(line) as LogLine
-      if (entry.step <= step) lines.push(entry)
+      lines.push(JSON.parse(line) as T)
     } catch {
       break
     }

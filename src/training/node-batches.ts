@@ -1,70 +1,72 @@
 /** Batches of a run with what the graph reads: pixels, or the frozen encoder's output, computed or kept on disk. */
-import { join } from 'node:path'
-import type { Weighted } from '../data/mixture.ts'
-import { type Batch, type Item, type Loader, openLoader } from '../data/node-loader.ts'
-import type { Sample } from '../data/sample.ts'
-import type { VisionConfig } from '../models/config.ts'
-import type { Tensor } from '../runtime/device.ts'
+import { type Batch, type Item, openLoader } from '../data/node-loader.ts'
 import { float32 } from '../tasks/layout.ts'
 import type { Feeds } from './feeds.ts'
-import { type FeatureCache, openFeatureCache } from './node-feature-cache.ts'
 import type { Graphs } from './node-graphs.ts'
+import { type KeptFeatures, type KeptFeaturesOptions, openKeptFeatures, type Savings } from './node-kept-features.ts'
 import type { Setup } from './node-setup.ts'
 import type { Recipe } from './recipe.ts'
 
 export interface Batches {
+  /** Rejects with a DataError when too many images cannot be read. */
   next(): Promise<Batch>
   /** What the training graph reads of a batch. `key` makes its draws its own. */
   feeds(batch: Batch, key: string): Promise<Feeds>
   /** Samples of the stream that the batches so far took. */
   readonly taken: number
+  /** Where features are kept. */
+  readonly saved: Savings | undefined
   close(): Promise<void>
 }
 
-export interface BatchesOptions {
-  readonly recipe: Recipe
-  readonly setup: Setup
-  readonly graphs: Graphs
-  /** The run's folder. */
-  readonly output: string
+export interface BatchesOptions extends KeptFeaturesOptions {
+  /** Number of the first sample. */
   readonly from: number
+  /** Told of a sample that is left out. */
+  readonly onBad: (key: string, reason: string) => Promise<void>
 }
 
 /** The stream of training batches from sample `from` on. */
-export async function openBatches(
-  { recipe, setup, graphs, output, from }: BatchesOptions,
-  onBad: (key: string, reason: string) => void,
-): Promise<Batches> {
+export async function openBatches(options: BatchesOptions): Promise<Batches> {
+  const { recipe, setup, graphs, from, onBad } = options
   const { crop, mirror, cache_features } = recipe.data
-  const cache = cache_features ? await openCache(recipe, setup, output) : undefined
+  const features = cache_features ? await openKeptFeatures(options) : undefined
+  const bad: { readonly key: string; readonly reason: string }[] = []
   const loader = openLoader({
     parts: setup.train,
     seed: recipe.seed,
     from,
-    batchSize: recipe.batch / recipe.accumulate,
+    batchSize: partSize(recipe),
     imageSize: setup.config.vision_config.image_size,
-    view: crop || mirror ? { scale: crop ?? [1, 1], mirror } : undefined,
-    fixedViews: cache !== undefined,
-    needsPixels: (sample) => setup.objective.images !== 'none' && !cache?.has(cacheKey(sample)),
-    onBad: ({ key }, error) => onBad(key, error.message),
+    view: { scale: crop, mirror },
+    fixedViews: features !== undefined,
+    needsPixels: (sample) => setup.objective.images !== 'none' && !features?.has(sample),
+    onBad: ({ key }, error) => bad.push({ key, reason: error.message }),
   })
   let taken = from
   return {
     async next() {
-      const batch = await loader.next()
-      taken = batch.next
-      return batch
+      try {
+        const batch = await loader.next()
+        taken = batch.next
+        return batch
+      } finally {
+        for (const { key, reason } of bad.splice(0)) await onBad(key, reason)
+      }
     },
     feeds: async (batch, key) => ({
       ...setup.feeds(batch.items, key),
-      ...(await imageFeeds(batch, setup, graphs, cache)),
+      ...(await imageFeeds(batch, setup, graphs, features)),
     }),
     get taken() {
       return taken
     },
+    get saved() {
+      return features?.saved
+    },
     async close() {
       await loader.close()
-      await cache?.close()
+      await features?.close()
     },
   }
 }
@@ -81,14 +83,22 @@ export async function validationBatches(
   count: number,
 ): Promise<ValidationBatch[]> {
   if (setup.validation.length === 0) return []
-  const loader = validationLoader(recipe, setup, setup.validation)
+  const loader = openLoader({
+    parts: setup.validation,
+    seed: 0,
+    from: 0,
+    batchSize: partSize(recipe),
+    imageSize: setup.config.vision_config.image_size,
+    needsPixels: () => setup.objective.images !== 'none',
+    ahead: 0,
+  })
   try {
     const found: ValidationBatch[] = []
     for (let i = 0; i < count; i++) {
       const batch = await loader.next()
       const feeds = {
         ...setup.feeds(batch.items, `validation:${i}`),
-        ...(await imageFeeds(batch, setup, graphs, undefined)),
+        ...(await imageFeeds(batch, setup, graphs)),
       }
       found.push({ items: batch.items, feeds, pixels: batch.pixels })
     }
@@ -98,87 +108,25 @@ export async function validationBatches(
   }
 }
 
-function validationLoader(recipe: Recipe, setup: Setup, parts: readonly Weighted[]): Loader {
-  return openLoader({
-    parts,
-    seed: 0,
-    from: 0,
-    batchSize: recipe.batch / recipe.accumulate,
-    imageSize: setup.config.vision_config.image_size,
-    needsPixels: () => setup.objective.images !== 'none',
-    ahead: 0,
-  })
+/** Samples that are computed together. */
+export function partSize({ batch, accumulate }: Recipe): number {
+  return batch / accumulate
 }
 
 async function imageFeeds(
-  { items, pixels, withPixels }: Batch,
+  batch: Batch,
   { config, objective }: Setup,
   graphs: Graphs,
-  cache: FeatureCache | undefined,
+  features?: KeptFeatures,
 ): Promise<Feeds> {
   const size = config.vision_config.image_size
+  const pixels = () => float32(batch.pixels, [batch.items.length, 3, size, size])
   switch (objective.images) {
     case 'none':
       return {}
     case 'pixels':
-      return { pixel_values: float32(pixels, [items.length, 3, size, size]) }
+      return { pixel_values: pixels() }
     case 'hidden':
-      return {
-        image_hidden: cache
-          ? await keptFeatures({ items, pixels, withPixels }, config.vision_config, graphs, cache)
-          : await graphs.encode(float32(pixels, [items.length, 3, size, size])),
-      }
+      return { image_hidden: await (features ? features.encode(batch) : graphs.encode(pixels())) }
   }
-}
-
-/** Features from the cache, which gets those that it lacks first. Each is computed alone, so that none depends on a batch. */
-async function keptFeatures(
-  { items, pixels, withPixels }: Pick<Batch, 'items' | 'pixels' | 'withPixels'>,
-  { image_size: size, hidden_size: hiddenSize }: VisionConfig,
-  graphs: Graphs,
-  cache: FeatureCache,
-): Promise<Tensor> {
-  const keys = items.map(({ sample }) => cacheKey(sample))
-  const one = 3 * size * size
-  for (const [i, at] of withPixels.entries()) {
-    const key = keys[at] as string
-    if (cache.has(key)) continue
-    const hidden = await graphs.encode(float32(pixels.subarray(i * one, (i + 1) * one), [1, 3, size, size]))
-    await cache.write([key], hidden.data as Float32Array)
-  }
-  return sequenceFirst(await cache.read(keys), keys.length, hiddenSize)
-}
-
-/** Samples that show the same picture share its features. */
-function cacheKey({ key, imageKey }: Sample): string {
-  return imageKey ?? key
-}
-
-function openCache(recipe: Recipe, { config, weights }: Setup, output: string): Promise<FeatureCache> {
-  const { image_size, patch_size, hidden_size } = config.vision_config
-  const files = new Set(Array.from(weights.tensors.values(), ({ file }) => file))
-  const identity = {
-    image_size,
-    crop: recipe.data.crop ?? null,
-    mirror: recipe.data.mirror,
-    seed: recipe.seed,
-    weights: [...files],
-  }
-  return openFeatureCache(join(output, 'features'), identity, {
-    patches: 1 + (image_size / patch_size) ** 2,
-    hiddenSize: hidden_size,
-  })
-}
-
-/** (batch, patches, size) → (patches, batch, size). */
-function sequenceFirst(data: Float32Array, batch: number, size: number): Tensor {
-  const patches = data.length / batch / size
-  const out = new Float32Array(data.length)
-  for (let item = 0; item < batch; item++) {
-    for (let patch = 0; patch < patches; patch++) {
-      const from = (item * patches + patch) * size
-      out.set(data.subarray(from, from + size), (patch * batch + item) * size)
-    }
-  }
-  return float32(out, [patches, batch, size])
 }

@@ -6,10 +6,11 @@ import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openCheckpoint } from '../checkpoints/node.ts'
 import { makeDraftFolder } from '../checkpoints/node-drafts.ts'
-import { fileError } from '../checkpoints/node-errors.ts'
+import { errorCode, fileError } from '../checkpoints/node-errors.ts'
 import { syncFolder, type TensorToWrite, writeAtomically, writeSafetensors } from '../checkpoints/node-write.ts'
 import type { Checkpoint } from '../checkpoints/safetensors.ts'
 import { CheckpointError } from '../errors.ts'
+import type { MeterState } from './meter.ts'
 
 /** What a run goes on from, beside the tensors. */
 export interface RunState {
@@ -19,8 +20,12 @@ export interface RunState {
   readonly next: number
   /** Mean loss over the validation batches, where there are any. */
   readonly validation_loss: number | null
-  /** SHA-256 of the recipe and of what it names, as `run.json` has it. */
+  /** Of the run (`identityOf`): states of another one are refused. */
   readonly identity: string
+  /** What the next line of the log will tell of, so far. */
+  readonly meter: MeterState
+  /** Of the frozen image encoder, for an image, where its features are kept; null before it is known. */
+  readonly encoder_seconds: number | null
 }
 
 export interface SavedRun extends RunState {
@@ -31,7 +36,10 @@ export interface SavedRun extends RunState {
   readonly moments: Checkpoint
 }
 
-/** Writes a state; one of this step that is there already stays, since the same run makes the same state. */
+/**
+ * Writes a state and returns its folder; one of this step that is there already stays, since the same run makes the same state. Throws
+ * CheckpointError, e.g. for a full disk; nothing of the state is left then.
+ */
 export async function saveRun(
   folder: string,
   state: RunState,
@@ -51,7 +59,7 @@ export async function saveRun(
     await syncFolder(folder)
     return target
   } catch (error) {
-    throw fileError(error, target)
+    throw errorCode(error) === undefined ? error : fileError(error, target)
   } finally {
     await rm(drafts, { recursive: true, force: true })
   }
@@ -64,29 +72,50 @@ export async function lastRun(folder: string): Promise<SavedRun | undefined> {
 }
 
 export async function openRun(folder: string): Promise<SavedRun> {
-  const file = join(folder, 'state.json')
   try {
-    const state = JSON.parse(await readFile(file, 'utf8')) as RunState
+    const state = await readState(folder)
     const weights = await openCheckpoint(join(folder, 'weights.safetensors'))
     const moments = await openCheckpoint(join(folder, 'moments.safetensors'))
     return { ...state, folder, weights, moments }
   } catch (error) {
-    if (error instanceof SyntaxError) throw new CheckpointError(`${file}: not JSON: ${error.message}`, { cause: error })
-    throw fileError(error, folder)
+    const { message } = fileError(error, folder)
+    throw new CheckpointError(`${message}; delete ${folder} to go on from the state before`, { cause: error })
   }
 }
 
-/** Removes all states but the last `keep` and the best one by validation loss. */
+async function readState(folder: string): Promise<RunState> {
+  const file = join(folder, 'state.json')
+  const text = await readFile(file, 'utf8')
+  try {
+    return JSON.parse(text) as RunState
+  } catch (cause) {
+    throw new CheckpointError(`${file}: not JSON: ${(cause as Error).message}`, { cause })
+  }
+}
+
+export interface BestRun {
+  readonly step: number
+  readonly validation_loss: number
+}
+
+/** The state of the least validation loss, the earlier one of two; undefined where none has been validated. */
+export async function bestRun(folder: string): Promise<BestRun | undefined> {
+  let best: BestRun | undefined
+  for (const step of await steps(folder)) {
+    // A state that cannot be read is noticed by whoever wants to go on from it.
+    const state = await readState(join(folder, stepName(step))).catch(() => undefined)
+    const { validation_loss = null } = state ?? {}
+    if (validation_loss === null || (best && best.validation_loss <= validation_loss)) continue
+    best = { step, validation_loss }
+  }
+  return best
+}
+
+/** Removes all states but the last `keep` and the best one. */
 export async function pruneRuns(folder: string, keep: number): Promise<void> {
   const all = await steps(folder)
-  const losses = await Promise.all(
-    all.map(async (step) => {
-      const text = await readFile(join(folder, stepName(step), 'state.json'), 'utf8').catch(() => '{}')
-      return (JSON.parse(text) as Partial<RunState>).validation_loss ?? Number.POSITIVE_INFINITY
-    }),
-  )
-  const best = losses.indexOf(Math.min(...losses))
-  const old = all.filter((_, i) => i < all.length - keep && !(i === best && Number.isFinite(losses[i])))
+  const best = await bestRun(folder)
+  const old = all.slice(0, -keep).filter((step) => step !== best?.step)
   if (old.length === 0) return
   // Out of sight by a rename first, so that no half removed one has the name.
   const drafts = await makeDraftFolder(folder)
@@ -105,6 +134,7 @@ async function steps(folder: string): Promise<number[]> {
     .sort((a, b) => a - b)
 }
 
-function stepName(step: number): string {
+/** `step-0001000` */
+export function stepName(step: number): string {
   return `step-${String(step).padStart(7, '0')}`
 }

@@ -1,8 +1,9 @@
 /** What the model says of validation pictures as it is now, for the report. */
 import { pictureUrl } from '../images/node-picture.ts'
 import { denormalised } from '../images/preprocess.ts'
-import { isRetrievalConfig } from '../models/config.ts'
-import { openDevice } from '../runtime/node.ts'
+import type { Blip2Config } from '../models/config.ts'
+import type { Variables } from '../runtime/device.ts'
+import { type DeviceOptions, openDevice } from '../runtime/node.ts'
 import { createEngine } from '../tasks/engine.ts'
 import { questionPrompt } from '../tasks/prompts.ts'
 import { createSessions } from '../tasks/sessions.ts'
@@ -12,19 +13,59 @@ import type { ValidationBatch } from './node-batches.ts'
 import type { SavedRun } from './node-checkpoints.ts'
 import type { Graphs } from './node-graphs.ts'
 import type { Setup } from './node-setup.ts'
-import type { Recipe } from './recipe.ts'
+import { comparesTexts, type Recipe } from './recipe.ts'
 
-/** Captions (or answers, where the sample has a question) of the first pictures, for a model that generates; else none. */
-export async function captionExamples(
-  { recipe, setup, graphs }: { readonly recipe: Recipe; readonly setup: Setup; readonly graphs: Graphs },
+export interface ExamplesOptions extends Pick<DeviceOptions, 'threads'> {
+  readonly recipe: Recipe
+  readonly setup: Setup
+  readonly graphs: Graphs
+  readonly variables: Variables
+}
+
+/**
+ * Of the first pictures of a batch: captions, or answers where the sample has a question; where texts are compared with images, the text
+ * of the batch that is nearest to each picture. None for a language model alone.
+ */
+export async function examplesOf(
+  options: ExamplesOptions,
   saved: SavedRun,
-  batches: readonly ValidationBatch[],
+  batch: ValidationBatch,
 ): Promise<Example[]> {
-  const { config, weights } = setup
-  const [batch] = batches
-  if (recipe.objective !== 'stage2' || isRetrievalConfig(config) || !batch || recipe.examples === 0) return []
-  const size = config.vision_config.image_size
+  const { recipe } = options
   const count = Math.min(recipe.examples, batch.items.length)
+  if (count === 0 || recipe.objective === 'language-model') return []
+  const said = comparesTexts(recipe)
+    ? await nearestTexts(options, batch)
+    : await generated(options, saved, batch, count)
+  const size = options.setup.config.vision_config.image_size
+  const shown = said.slice(0, count).map(async (words, i): Promise<Example> => {
+    const { sample, text } = batch.items[i] as ValidationBatch['items'][number]
+    const picture = await pictureUrl(denormalised(batch.pixels.subarray(i * 3 * size * size), size))
+    return { picture, said: sample.question === undefined ? words : `${sample.question} ${words}`, reference: text }
+  })
+  return Promise.all(shown)
+}
+
+async function nearestTexts(
+  { graphs, variables }: ExamplesOptions,
+  { items, feeds }: ValidationBatch,
+): Promise<string[]> {
+  const similarity = await graphs.compare(feeds, variables)
+  if (!similarity) return []
+  return items.map((_, i) => {
+    const row = similarity.subarray(i * items.length, (i + 1) * items.length)
+    return items[row.indexOf(Math.max(...row))]?.text ?? ''
+  })
+}
+
+async function generated(
+  { recipe, setup, graphs, threads }: ExamplesOptions,
+  saved: SavedRun,
+  batch: ValidationBatch,
+  count: number,
+): Promise<string[]> {
+  const config = setup.config as Blip2Config
+  const { weights } = setup
   const frozen = [...graphs.frozen.keys()].flatMap((name) => {
     const tensor = weights.tensors.get(name)
     return tensor ? [[name, tensor] as const] : []
@@ -33,23 +74,19 @@ export async function captionExamples(
   const replaced = new Map([...weights.replaced].filter(([name]) => !saved.weights.tensors.has(name)))
   const tokenizer = await loadTokenizer(setup.tokenizerFolder)
   // A device of its own, whose sessions go with it.
-  const engine = createEngine(createSessions(await openDevice(), config, tensors, replaced))
+  const device = await openDevice(threads === undefined ? {} : { threads })
+  const engine = createEngine(createSessions(device, config, tensors, replaced))
   try {
-    const pixels = batch.pixels.subarray(0, count * 3 * size * size)
-    const images = await engine.encode(pixels, count)
-    return await Promise.all(
-      images.map(async (image, i) => {
-        const { sample, text } = batch.items[i] as ValidationBatch['items'][number]
-        const { question } = sample
-        const prompt = question === undefined ? recipe.data.prompt : questionPrompt(config, question)
-        const [best] =
-          (await engine.generate([{ image, prompt: tokenizer.encode(prompt) }], { maxNewTokens: 30 }))[0] ?? []
-        const said = tokenizer.decode(best?.tokens ?? [], { skipSpecialTokens: true }).trim()
-        const shown = denormalised(pixels.subarray(i * 3 * size * size), size)
-        const asked = (words: string) => (question === undefined ? words : `${question} ${words}`)
-        return { picture: await pictureUrl(shown), said: asked(said), reference: text }
-      }),
-    )
+    const size = config.vision_config.image_size
+    const images = await engine.encode(batch.pixels.subarray(0, count * 3 * size * size), count)
+    const said: string[] = []
+    for (const [i, image] of images.entries()) {
+      const { question } = (batch.items[i] as ValidationBatch['items'][number]).sample
+      const prompt = question === undefined ? recipe.data.prompt : questionPrompt(config, question)
+      const [sequences] = await engine.generate([{ image, prompt: tokenizer.encode(prompt) }], { maxNewTokens: 30 })
+      said.push(tokenizer.decode(sequences?.[0]?.tokens ?? [], { skipSpecialTokens: true }).trim())
+    }
+    return said
   } finally {
     await engine.dispose()
   }

@@ -1,12 +1,13 @@
 /** The graphs of a run as sessions: the frozen encoder, the losses with their gradients, and the losses alone. */
 import { gradients } from '../autodiff/index.ts'
 import { SessionError } from '../errors.ts'
-import { input, labelled, plainForm, reachable, toOnnx, type Value } from '../graph/index.ts'
+import { identity, labelled, plainForm, reachable, toOnnx, type Value } from '../graph/index.ts'
 import { imageHidden } from '../models/image-encoder.ts'
 import type { Device, Session, Tensor, Variables } from '../runtime/device.ts'
+import { keptBytes } from './activations.ts'
 import type { Feeds } from './feeds.ts'
-import type { StartingWeights } from './node-starting-weights.ts'
-import type { ModelConfig, Objective } from './objective.ts'
+import type { StartingWeights } from './node-found-weights.ts'
+import { type ModelConfig, type Objective, pixelInput } from './objective.ts'
 import { type FrozenWeight, trainedParams } from './trained-params.ts'
 
 export interface Graphs {
@@ -20,6 +21,10 @@ export interface Graphs {
   train(feeds: Feeds, variables: Variables): Promise<Record<string, number>>
   /** The losses alone. */
   evaluate(feeds: Feeds, variables: Variables): Promise<Record<string, number>>
+  /** How alike the images (rows) and the texts of a batch are, where the objective compares them. */
+  compare(feeds: Feeds, variables: Variables): Promise<Float32Array | undefined>
+  /** Bytes that wait for the gradient while a batch is computed; `sizes` of the named dimensions. */
+  activationBytes(sizes: Readonly<Record<string, number>>): number
   /** The first tensor in the order of the computation that holds a number which is none, or undefined. */
   firstNonFinite(feeds: Feeds, variables: Variables): Promise<string | undefined>
 }
@@ -66,25 +71,32 @@ export function buildGraphs(
     },
     train: async (feeds, variables) => runFor(await session('training', withGradients, 'training'), feeds, variables),
     evaluate: async (feeds, variables) => runFor(await session('losses', losses, 'inference'), feeds, variables),
+    async compare(feeds, variables) {
+      const similarity = labelled(Object.values(losses)).get('sim_i2t')
+      if (!similarity) return undefined
+      const made = await session('comparison', { similarity }, 'inference')
+      const found = await made.run(readBy(made, feeds), { variables })
+      return found.similarity?.data as Float32Array
+    },
+    activationBytes: (sizes) => keptBytes(Object.values(losses), slopes, sizes),
     async firstNonFinite(feeds, variables) {
-      const inside = labelled(Object.values(losses))
-      const order = reachable(Object.values(losses), plainForm)
-      const place = new Map(order.map((value, i) => [value.label, i]))
-      const floats = [...inside].filter(
-        ([, value]) => value.dtype === 'float32' && value.source.kind !== 'parameter' && value.source.kind !== 'input',
-      )
-      floats.sort(([a], [b]) => (place.get(a) ?? 0) - (place.get(b) ?? 0))
-      const outputs = Object.fromEntries(floats.map(([name, value], i) => [`${i}`, { ...value, label: name }]))
+      const named = inOrder(Object.values(losses))
+      const outputs = Object.fromEntries(named.map(([, value], i) => [`${i}`, value]))
       const made = await session('diagnosis', outputs, 'training')
       const found = await made.run(readBy(made, feeds), { variables })
-      const bad = floats.findIndex((_, i) => !allFinite(found[`${i}`]?.data as Float32Array))
-      return floats[bad]?.[0]
+      const bad = named.findIndex((_, i) => !allFinite(found[`${i}`]?.data as Float32Array))
+      return named[bad]?.[0]
     },
   }
 }
 
-function pixelInput({ vision_config: { num_channels, image_size } }: ModelConfig): Value {
-  return input('pixel_values', 'float32', ['batch', num_channels, image_size, image_size])
+/** The values with a name that are computed, in the order of the computation. */
+function inOrder(losses: readonly Value[]): [name: string, value: Value][] {
+  const names = new Map(Array.from(labelled(losses), ([name, value]) => [identity(plainForm(value)), name]))
+  return reachable(losses, plainForm).flatMap((value) => {
+    const name = names.get(identity(value))
+    return name !== undefined && value.source.kind === 'node' && value.dtype === 'float32' ? [[name, value]] : []
+  })
 }
 
 async function runFor(session: Session, feeds: Feeds, variables: Variables): Promise<Record<string, number>> {

@@ -1,40 +1,37 @@
-/** What is done at a checkpoint: validation, the state, the report. */
+/** What is done at a checkpoint: validation, the state, examples, the report. */
 import { join } from 'node:path'
 import { writeAtomically } from '../checkpoints/node-write.ts'
-import type { Device, Variables } from '../runtime/device.ts'
-import type { Example, ValidationLine } from './log.ts'
+import type { LogLine, ValidationLine } from './log.ts'
 import { validationBatches } from './node-batches.ts'
-import { openRun, pruneRuns, saveRun } from './node-checkpoints.ts'
-import { captionExamples } from './node-examples.ts'
-import type { Graphs } from './node-graphs.ts'
+import { bestRun, openRun, pruneRuns, type RunState, type SavedRun, saveRun, stepName } from './node-checkpoints.ts'
+import { type ExamplesOptions, examplesOf } from './node-examples.ts'
+import type { Savings } from './node-kept-features.ts'
 import type { RunLog } from './node-run-log.ts'
-import type { Setup } from './node-setup.ts'
 import { momentTensors, weightTensors } from './node-variables.ts'
 import type { Facts } from './plan.ts'
-import type { Recipe } from './recipe.ts'
 import { trainingReport } from './report.ts'
 
-export interface KeeperOptions {
-  readonly recipe: Recipe
-  readonly setup: Setup
-  readonly graphs: Graphs
-  readonly variables: Variables
-  readonly device: Device
+export interface KeeperOptions extends ExamplesOptions {
   readonly log: RunLog
+  /** The run's folder, and that of its states. */
   readonly output: string
-  /** Folder of the states. */
   readonly states: string
-  readonly identity: string
   readonly facts: Facts
+  readonly onLine?: (line: LogLine) => void
 }
 
+/** A state but for what the keeper finds out itself. */
+export type Moment = Omit<RunState, 'validation_loss'>
+
 export interface Keeper {
-  /** Saves the state after `step` updates, `next` samples of the stream taken; with validation unless time presses. */
-  save(step: number, next: number, validate: boolean): Promise<void>
+  /** Saves a state; with validation unless time presses. `saved` is what the kept features have spared the encoder. */
+  save(moment: Moment, options: { readonly validate: boolean; readonly savings: Savings | undefined }): Promise<void>
+  /** Tells what a run that was killed behind its state did not come to tell. */
+  tell(saved: SavedRun): Promise<void>
 }
 
 export function openKeeper(options: KeeperOptions): Keeper {
-  const { recipe, variables, log, output, states, identity, facts } = options
+  const { recipe, graphs, variables, log, output, states } = options
   let batches: ReturnType<typeof validationBatches> | undefined
 
   async function validationLosses(): Promise<Record<string, number> | undefined> {
@@ -43,26 +40,56 @@ export function openKeeper(options: KeeperOptions): Keeper {
     if (found.length === 0) return undefined
     const sums: Record<string, number> = {}
     for (const { feeds } of found)
-      for (const [name, loss] of Object.entries(await options.graphs.evaluate(feeds, variables)))
+      for (const [name, loss] of Object.entries(await graphs.evaluate(feeds, variables)))
         sums[name] = (sums[name] ?? 0) + loss / found.length
     return sums
   }
 
+  async function tellValidation(saved: SavedRun, losses: Readonly<Record<string, number>>): Promise<void> {
+    const { loss = Number.NaN, ...parts } = losses
+    const [first] = (await batches) ?? []
+    const examples = first ? await examplesOf(options, saved, first) : []
+    const line: ValidationLine = { kind: 'validation', step: saved.step, loss, parts, examples }
+    await log.append(line)
+    options.onLine?.(line)
+  }
+
+  async function report(step: number, savings: Savings | undefined): Promise<void> {
+    const best = await bestRun(states)
+    const facts = {
+      ...options.facts,
+      ...(best && { 'best state': `${stepName(best.step)}, validation loss ${best.validation_loss.toPrecision(4)}` }),
+      ...(savings && { 'kept features': savingsFact(savings, step * recipe.batch) }),
+    }
+    const title = `${recipe.objective}, step ${step} of ${recipe.steps}`
+    await writeAtomically(join(output, 'report.html'), [trainingReport({ title, facts, lines: log.lines })])
+  }
+
   return {
-    async save(step, next, validate) {
+    async save(moment, { validate, savings }) {
       const losses = validate ? await validationLosses() : undefined
-      const state = { step, next, identity, validation_loss: losses?.loss ?? null }
       const tensors = { weights: weightTensors(variables), moments: momentTensors(variables) }
-      const folder = await saveRun(states, state, tensors)
+      const folder = await saveRun(states, { ...moment, validation_loss: losses?.loss ?? null }, tensors)
       await pruneRuns(states, recipe.checkpoints.keep)
-      if (losses && batches) {
-        const { loss = Number.NaN, ...parts } = losses
-        const examples: readonly Example[] = await captionExamples(options, await openRun(folder), await batches)
-        const line: ValidationLine = { kind: 'validation', step, loss, parts, examples }
-        await log.append(line)
-      }
-      const title = `${recipe.objective}, step ${step} of ${recipe.steps}`
-      await writeAtomically(join(output, 'report.html'), [trainingReport({ title, facts, lines: log.lines })])
+      if (losses) await tellValidation(await openRun(folder), losses)
+      await report(moment.step, savings)
+    },
+    async tell(saved) {
+      const told = log.lines.some(({ kind, step }) => kind === 'validation' && step === saved.step)
+      if (saved.validation_loss === null || told) return
+      const losses = await validationLosses()
+      if (losses) await tellValidation(saved, losses)
+      await report(saved.step, undefined)
     },
   }
+}
+
+/** `uses`: images that training took so far, of which each passed the encoder once. */
+function savingsFact({ images, bytes, seconds }: Savings, uses: number): string {
+  const spared = Math.max(0, uses - images)
+  const time =
+    seconds === null
+      ? ''
+      : `; the encoder takes ${seconds.toPrecision(2)} s for one, so that the ${spared} uses that it was spared have saved ${((spared * seconds) / 60).toPrecision(2)} min`
+  return `of ${images} images, ${(bytes / 1e9).toFixed(2)} GB${time}; each image has one crop for good`
 }

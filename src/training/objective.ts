@@ -27,13 +27,8 @@ export function objectiveOf(recipe: Recipe, config: ModelConfig, decTokenId: num
   const encoderTrains = recipe.model.train_image_encoder
   const trainable = (name: string) => trains(name, { imageEncoder: encoderTrains })
   const image = (p: Params): Value => {
-    const { num_channels, image_size, patch_size, hidden_size } = vision_config
-    if (encoderTrains || recipe.objective === 'contrastive')
-      return imageHidden(
-        p,
-        vision_config,
-        input('pixel_values', 'float32', ['batch', num_channels, image_size, image_size]),
-      )
+    const { image_size, patch_size, hidden_size } = vision_config
+    if (encoderTrains || recipe.objective === 'contrastive') return imageHidden(p, vision_config, pixelInput(config))
     return input('image_hidden', 'float32', [1 + (image_size / patch_size) ** 2, 'batch', hidden_size])
   }
   const images = encoderTrains ? 'pixels' : 'hidden'
@@ -64,4 +59,8 @@ export function objectiveOf(recipe: Recipe, config: ModelConfig, decTokenId: num
     case 'stage2':
       return { images, trains: trainable, losses: (p) => stage2Graph(p, config as Blip2Config, image(p)) }
   }
+}
+
+export function pixelInput({ vision_config: { num_channels, image_size } }: ModelConfig): Value {
+  return input('pixel_values', 'float32', ['batch', num_channels, image_size, image_size])
 }

@@ -1,41 +1,82 @@
 /** What a run will compute and need, told before it begins. */
-import type { Graphs } from './node-graphs.ts'
+import type { MachineMemory } from '../runtime/memory.ts'
+import type { Shape } from './needed-weights.ts'
 import type { Recipe } from './recipe.ts'
 
 /** Name → what is to be said about it. */
 export type Facts = Readonly<Record<string, string>>
 
-export function planFacts(recipe: Recipe, { shapes, frozen }: Pick<Graphs, 'shapes' | 'frozen'>, fresh: number): Facts {
-  const trained = [...shapes.values()].reduce((sum, shape) => sum + elements(shape), 0)
-  const still = [...frozen.values()].reduce((sum, { shape }) => sum + elements(shape), 0)
-  const { batch, accumulate, steps, schedule, optimiser, data } = recipe
+export interface Plan {
+  readonly facts: Facts
+  /** There is a risk that the system runs out of memory: what to do about it. */
+  readonly warning: string | undefined
+}
+
+export interface PlanInput {
+  readonly recipe: Recipe
+  /** Of the weights that train, and of the others. */
+  readonly trained: Iterable<Shape>
+  readonly frozen: Iterable<Shape>
+  /** Parameters that were drawn, not read; undefined for a run that goes on from a state. */
+  readonly fresh: number | undefined
+  /** What waits for the gradient while a part of a batch is computed, with texts of full length. */
+  readonly activationBytes: number
+  /** Of the features of one image, where they are kept. */
+  readonly featureBytes: number | undefined
+  readonly machine: MachineMemory
+}
+
+/** Value, gradient and two moments of each trained parameter, as float32. */
+const bytesPerTrained = 16
+
+export function makePlan(input: PlanInput): Plan {
+  const { recipe, fresh, activationBytes, featureBytes, machine } = input
+  const { batch, accumulate, steps, schedule, optimiser, data, checkpoints } = recipe
+  const [trained, frozen] = [parameters(input.trained), parameters(input.frozen)]
+  const own = bytesPerTrained * trained + activationBytes
   const view = data.crop
-    ? `random parts of ${data.crop.join(' to ')} of the area${data.mirror ? ', mirrored' : ''}`
-    : 'whole'
-  return {
+    ? `random parts of ${data.crop.join(' to ')} of the area${data.mirror ? ', mirrored or not' : ''}`
+    : data.mirror
+      ? 'whole, mirrored or not'
+      : 'whole'
+  const facts = {
     objective: recipe.objective === 'stage1' ? `stage1 (${recipe.losses.join(', ')})` : recipe.objective,
-    trained: `${millions(trained)} parameters, ${millions(fresh)} of them fresh`,
-    frozen: `${millions(still)} parameters`,
-    // Value, gradient and two moments of each, as float32.
-    memory: `${gigabytes(16 * trained)} for the trained parameters, their gradients and moments, besides activations; ${gigabytes(4 * still)} of frozen ones read in place`,
+    trained: `${millions(trained)} parameters${fresh === undefined ? '' : `, ${millions(fresh)} of them fresh`}`,
+    frozen: `${millions(frozen)} parameters`,
+    memory:
+      `about ${amount(own)}: ${amount(bytesPerTrained * trained)} for the trained parameters with gradients and moments, ` +
+      `${amount(activationBytes)} for intermediate values; ${amount(4 * frozen)} of frozen ones read in place; ` +
+      `${amount(machine.availableBytes)} of ${amount(machine.totalBytes)} available`,
+    disk:
+      `${amount(12 * trained)} a state, of which the last ${checkpoints.keep} and the best are kept; ${amount(4 * (trained + frozen))} for the model` +
+      (featureBytes === undefined ? '' : `; ${amount(featureBytes)} for the features of an image`),
     steps: `${steps} of ${batch} samples${accumulate > 1 ? ` in ${accumulate} parts` : ''}`,
     'learning rate': `${schedule.kind}, ${schedule.warmup_steps} steps of warm-up to ${schedule.peak}, down to ${schedule.min}`,
     optimiser: `AdamW, betas ${optimiser.beta1} and ${optimiser.beta2}, weight decay ${optimiser.weight_decay}${optimiser.clip === undefined ? '' : `, gradients clipped to ${optimiser.clip}`}`,
-    images: data.cache_features
-      ? `${view}; the encoder's features are kept on disk, so each image has one view for good`
-      : view,
+    images:
+      recipe.objective === 'language-model'
+        ? 'none'
+        : `${view}${data.cache_features ? ', one view of each for good, as features are kept' : ''}`,
     seed: String(recipe.seed),
   }
+  const warning =
+    own > machine.availableBytes
+      ? `memory: about ${amount(own)} are needed and ${amount(machine.availableBytes)} are available; raise accumulate (now ${accumulate}), which divides the intermediate values, or close other programs`
+      : undefined
+  return { facts, warning }
 }
 
-function elements(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1)
+function parameters(shapes: Iterable<Shape>): number {
+  let sum = 0
+  for (const shape of shapes) sum += shape.reduce((product, size) => product * size, 1)
+  return sum
 }
 
 function millions(count: number): string {
   return `${(count / 1e6).toFixed(count < 1e7 ? 2 : 1)} M`
 }
 
-function gigabytes(bytes: number): string {
-  return `${(bytes / 1e9).toFixed(2)} GB`
+/** `1.23 GB` */
+function amount(bytes: number): string {
+  return bytes < 1e8 ? `${(bytes / 1e6).toFixed(2)} MB` : `${(bytes / 1e9).toFixed(2)} GB`
 }

@@ -17,6 +17,7 @@ const path = z.string().min(1, 'expected a path or name')
 const positive = z.number().positive('expected a positive number')
 const notNegative = z.number().min(0, 'expected 0 or a positive number')
 const count = z.int('expected a whole number').min(1, 'expected a whole number of at least 1')
+const beta = z.number().min(0, 'expected a number from 0 to below 1').lt(1, 'expected a number from 0 to below 1')
 const share = z.number().min(0, 'expected a number from 0 to 1').max(1, 'expected a number from 0 to 1')
 
 const weight = positive.default(1)
@@ -40,7 +41,8 @@ const source = z.discriminatedUnion(
   'expected a kind of data: captions, vqa, folder, table, shards or text',
 )
 
-const recipe = z.strictObject({
+/** The fields. What goes with what is looked at by `parseRecipe`. */
+export const recipeSchema = z.strictObject({
   objective: z.enum(objectives, `expected one of ${objectives.join(', ')}`),
   /** Folder of the run: checkpoints, log, report and the finished model. Relative to the current folder. */
   output: path,
@@ -88,8 +90,8 @@ const recipe = z.strictObject({
   /** AdamW, in the terms of the paper. */
   optimiser: z.strictObject({
     weight_decay: notNegative.default(0.05),
-    beta1: share.default(0.9),
-    beta2: share.default(0.98),
+    beta1: beta.default(0.9),
+    beta2: beta.default(0.98),
     eps: positive.default(1e-8),
     /** Largest norm of all gradients together; absent: as it is (the released code does not clip). */
     clip: positive.optional(),
@@ -118,32 +120,90 @@ const recipe = z.strictObject({
   /** Validation batches and example captions at each checkpoint. */
   validation_batches: count.default(8),
   examples: z.int().min(0).default(6),
-  /** Recompute the activations of each layer for the gradient: less memory, about a third more time. */
-  recompute: z.boolean().default(false),
 })
 
-export type Recipe = z.infer<typeof recipe>
+export type Recipe = z.infer<typeof recipeSchema>
 export type DataSpec = z.infer<typeof source>
+
+/** Whether texts are read by the Q-Former, or by its stand-in, and compared with images. Else a language model says them. */
+export function comparesTexts({ objective }: Pick<Recipe, 'objective'>): boolean {
+  return objective === 'stage1' || objective === 'contrastive'
+}
 
 /** Reads a parsed recipe. Throws ConfigError with one line per wrong field. */
 export function parseRecipe(yaml: unknown, where: string): Recipe {
-  const result = recipe.safeParse(yaml, { reportInput: true })
+  const result = recipeSchema.safeParse(yaml, { reportInput: true })
   if (!result.success) {
     const lines = result.error.issues.map((issue) => {
       const field = issue.path.length === 0 ? '' : ` ${issue.path.join('.')}:`
-      const input = issue.input === undefined ? 'nothing' : JSON.stringify(issue.input)
-      const found =
-        issue.code === 'unrecognized_keys' ? '' : `, found ${input.length > 60 ? `${input.slice(0, 60)}…` : input}`
+      const found = issue.code === 'unrecognized_keys' ? '' : `, found ${shown(issue.input)}`
       return `${where}:${field} ${issue.message}${found}`
     })
     throw new ConfigError(lines.join('\n'))
   }
-  const { batch, accumulate, schedule } = result.data
-  if (batch % accumulate !== 0)
-    throw new ConfigError(`${where}: batch: expected a multiple of accumulate, ${accumulate}, found ${batch}`)
-  if (schedule.kind === 'lavis' && schedule.steps_per_epoch === undefined)
-    throw new ConfigError(
-      `${where}: schedule.steps_per_epoch: expected the steps of an epoch, which the schedule "lavis" goes by`,
-    )
+  const lines = conflicts(result.data).map((line) => `${where}: ${line}`)
+  if (lines.length > 0) throw new ConfigError(lines.join('\n'))
   return result.data
+}
+
+function shown(input: unknown): string {
+  const text = input === undefined ? 'nothing' : JSON.stringify(input)
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text
+}
+
+/** What the fields do not allow of each other. An option that would do nothing is refused, not ignored. */
+function conflicts(recipe: Recipe): string[] {
+  const { objective, model, data, batch, accumulate, schedule, losses } = recipe
+  const problems: string[] = []
+  const require = (good: boolean, field: string, expected: string, found: unknown) => {
+    if (!good) problems.push(`${field}: expected ${expected}, found ${shown(found)}`)
+  }
+  const trainsEncoder = model.train_image_encoder || objective === 'contrastive'
+  const hasImages = objective !== 'language-model'
+
+  require(batch % accumulate === 0, 'batch', `a multiple of accumulate, ${accumulate}`, batch)
+  if (data.crop)
+    require(data.crop[0] > 0 &&
+      data.crop[0] <= data.crop[1], 'data.crop', 'two areas, the smaller one first', data.crop)
+  if (schedule.kind === 'lavis')
+    require(schedule.steps_per_epoch !==
+      undefined, 'schedule.steps_per_epoch', 'the steps of an epoch, which the schedule "lavis" goes by', schedule.steps_per_epoch)
+  else
+    require(schedule.steps_per_epoch ===
+      undefined, 'schedule.steps_per_epoch', 'nothing, as only the schedule "lavis" goes by epochs', schedule.steps_per_epoch)
+
+  const only = (field: string, found: unknown, unset: unknown, allowed: boolean, why: string) =>
+    require(allowed || found === unset, field, `${shown(unset)} ${why}`, found)
+  const ofObjective = `for the objective ${objective}`
+  only(
+    'model.train_image_encoder',
+    model.train_image_encoder,
+    false,
+    objective === 'stage1' || objective === 'stage2',
+    ofObjective,
+  )
+  only('model.layer_decay', model.layer_decay, 1, trainsEncoder, 'where the image encoder does not train')
+  only(
+    'data.cache_features',
+    data.cache_features,
+    false,
+    hasImages && !trainsEncoder,
+    'where no frozen image encoder is used',
+  )
+  only('data.image_size', data.image_size, undefined, hasImages, ofObjective)
+  only('data.crop', data.crop, undefined, hasImages, ofObjective)
+  only('data.mirror', data.mirror, false, hasImages, ofObjective)
+  only('data.image_ids', data.image_ids, false, comparesTexts(recipe), ofObjective)
+  only('data.prompt', data.prompt, '', objective === 'stage2', ofObjective)
+  require(objective === 'stage1' || losses.length === 3, 'losses', `nothing ${ofObjective}`, losses)
+  require(new Set(losses).size === losses.length, 'losses', 'each once', losses)
+
+  for (const part of ['train', 'validation'] as const) {
+    for (const [i, { kind }] of data[part].entries()) {
+      const field = `data.${part}.${i}.kind`
+      if (hasImages) require(kind !== 'text', field, `data with images ${ofObjective}`, kind)
+      if (objective !== 'stage2') require(kind !== 'vqa', field, `captions ${ofObjective}`, kind)
+    }
+  }
+  return problems
 }

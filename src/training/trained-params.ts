@@ -1,13 +1,12 @@
 import type { StoredTensor } from '../checkpoints/safetensors.ts'
 import type { WeightData } from '../graph/index.ts'
-import { tiedNames } from '../models/blip2.ts'
-import { retrievalTiedNames } from '../models/retrieval.ts'
 import { type Params, paramsFrom, storedParams } from '../nn/index.ts'
+import { aliases, type Shape } from './needed-weights.ts'
 
 export interface TrainedParams {
   readonly params: Params
   /** The weights that train, as far as the graphs have asked for them. They are inputs of the graph, under their names. */
-  readonly shapes: ReadonlyMap<string, readonly number[]>
+  readonly shapes: ReadonlyMap<string, Shape>
   /** The others that the graphs have asked for, and where they lie. */
   readonly frozen: ReadonlyMap<string, FrozenWeight>
   /** @throws CheckpointError that lists the frozen weights which no checkpoint has. */
@@ -15,7 +14,7 @@ export interface TrainedParams {
 }
 
 export interface FrozenWeight {
-  readonly shape: readonly number[]
+  readonly shape: Shape
   readonly data: WeightData
 }
 
@@ -25,10 +24,9 @@ export function trainedParams(
   replaced: ReadonlyMap<string, Float32Array>,
   trains: (name: string) => boolean,
 ): TrainedParams {
-  const aliases = { ...tiedNames, ...retrievalTiedNames }
   // Checkpoints are of whole models, of which an objective may need a part.
   const stored = storedParams(tensors, { aliases, replaced, unused: () => true })
-  const shapes = new Map<string, readonly number[]>()
+  const shapes = new Map<string, Shape>()
   const frozen = new Map<string, FrozenWeight>()
   const params = paramsFrom((name, shape) => {
     if (trains(name)) {

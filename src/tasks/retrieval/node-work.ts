@@ -2,10 +2,10 @@
  * The folder of a run: what has been computed already, and a manifest that says of what. A run that ended before its end is continued
  * from it; a folder of another run is refused.
  */
-import { mkdir, readdir, readFile, rm, rmdir, stat, utimes, writeFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
-import { isRunning, machineName } from '../../checkpoints/node-drafts.ts'
+import { mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { errorCode, fileError } from '../../checkpoints/node-errors.ts'
+import { lockFolder } from '../../checkpoints/node-lock.ts'
 import { writeAtomically } from '../../checkpoints/node-write.ts'
 import { DataError } from '../../errors.ts'
 
@@ -33,10 +33,6 @@ export type WorkFile = (typeof workFiles)[number]
 /** A draft of `writeAtomically` that a kill has left. */
 const draft = /^\.(?:retrieval\.json|candidates\.safetensors)\.[0-9a-f]+\.tmp$/
 
-/** Milliseconds. The lock is touched so often, and holds for a while after the last touch where the process cannot be asked for. */
-const touchInterval = 30_000
-const lockHolds = 10 * touchInterval
-
 /**
  * Opens the folder of the run that `manifest` describes; makes it where there is none, and where `fresh`, empties it.
  * Throws DataError for a folder of another run, of something else, or that is in use.
@@ -51,7 +47,7 @@ export async function openWork(folder: string, manifest: Manifest, fresh = false
         `${folder}: no work folder of a retrieval, as it has ${strange} in it; name another, or a new one`,
       )
     }
-    const close = await lock(folder)
+    const close = await lockFolder(folder, lockName)
     try {
       if (fresh) await empty(folder)
       for (const name of await readdir(folder)) if (draft.test(name)) await rm(join(folder, name), { force: true })
@@ -114,51 +110,4 @@ function parsed(text: string): Manifest {
   } catch {
     return {}
   }
-}
-
-/** Locks of this process. */
-const held = new Set<string>()
-
-/** Two runs in one folder would spoil each other's files. */
-async function lock(folder: string): Promise<() => Promise<void>> {
-  const path = resolve(folder, lockName)
-  const owner = `${await machineName()} ${process.pid}`
-  for (;;) {
-    try {
-      await writeFile(path, owner, { flag: 'wx' })
-      break
-    } catch (error) {
-      if (errorCode(error) !== 'EEXIST') throw error
-    }
-    const holder = await holderOf(path, owner)
-    if (holder !== undefined) {
-      throw new DataError(`${folder}: in use by ${holder}; wait for it, or name another folder`)
-    }
-    await rm(path, { force: true })
-  }
-  held.add(path)
-  const touch = () => {
-    const now = new Date()
-    utimes(path, now, now).catch(() => {}) // a lock that somebody deleted is their decision
-  }
-  const touching = setInterval(touch, touchInterval).unref()
-  return async () => {
-    clearInterval(touching)
-    held.delete(path)
-    await rm(path, { force: true })
-  }
-}
-
-/** Who holds the lock, or undefined where they are gone. */
-async function holderOf(path: string, owner: string): Promise<string | undefined> {
-  if (held.has(path)) return 'this process'
-  const found = await readFile(path, 'utf8').catch(() => owner)
-  if (found === owner) return undefined // an earlier process had the number of this one
-  const [machine, pid] = found.split(' ')
-  if (machine === owner.split(' ')[0]) return isRunning(Number(pid)) ? `process ${pid}` : undefined
-  const touched = await stat(path).then(
-    ({ mtimeMs }) => mtimeMs,
-    () => 0,
-  )
-  return Date.now() - touched < lockHolds ? `process ${pid} of another machine` : undefined
 }
