@@ -11,7 +11,20 @@ import {
   type Value,
   type WeightData,
 } from '../../src/graph/index.ts'
-import { add, concat, div, gemm, matmul, mul, reduceMean, reduceSum, reshape, sub } from '../../src/ops/index.ts'
+import {
+  add,
+  concat,
+  div,
+  gelu,
+  gemm,
+  matmul,
+  mul,
+  reduceMean,
+  reduceSum,
+  reshape,
+  softmax,
+  sub,
+} from '../../src/ops/index.ts'
 import type { Tensor } from '../../src/runtime/device.ts'
 
 const write = (outputs: Record<string, Value>) => toOnnx(outputs, { purpose: 'inference' })
@@ -83,6 +96,19 @@ export function sumModel(shape: readonly [out: number, inSize: number]): Uint8Ar
   const sum = reshape(reduceSum(gemm(input('x', 'float32', ['rows', shape[1]]), w), [0, 1]), [])
   const [dw] = gradients(sum, [w]) as [Value]
   return toOnnx({ sum, 'gradient.w': dw }, { purpose: 'training' }).bytes
+}
+
+/**
+ * The mean square of softmax(gelu(x·w₀ᵀ)·w₁ᵀ), with x (rows, 256) and w₀, w₁ (256, 256), and the gradients of both: large enough that
+ * threads share the work.
+ */
+export function layersModel(): Uint8Array {
+  const weights = ['w0', 'w1'].map((name) => parameter(name, [256, 256]))
+  const [w0, w1] = weights as [Value, Value]
+  const y = softmax(gemm(gelu(gemm(input('x', 'float32', ['rows', 256]), w0)), w1))
+  const loss = reshape(reduceMean(mul(y, y), [0, 1]), [])
+  const [dw0, dw1] = gradients(loss, weights) as [Value, Value]
+  return toOnnx({ loss, 'gradient.w0': dw0, 'gradient.w1': dw1 }, { purpose: 'training' }).bytes
 }
 
 /**

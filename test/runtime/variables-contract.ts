@@ -3,8 +3,9 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { AdamWOptions } from '../../src/optim/adamw.ts'
 import type { Device, Session, Tensor, Variables } from '../../src/runtime/device.ts'
+import { normal } from '../support/tensors.ts'
 import { fails } from './contract.ts'
-import { floats, lineModels, logModel } from './models.ts'
+import { floats, layersModel, lineModels, logModel } from './models.ts'
 
 /** Predictions -1.25 and -2.25, errors -2.25 and -4.25. */
 const batch = { x: floats([2, 2], [1, 2, 3, 4]), y: floats([2, 1], [1, 2]) }
@@ -160,6 +161,26 @@ export function variablesContract(name: string, open: () => Promise<Device>): vo
       assert.equal(text(await state(continued)), text(await state(unbroken)))
       assert.equal(continued.step, 9)
       await Promise.all([unbroken.dispose(), continued.dispose()])
+    })
+
+    test('the same training twice, on two devices, gives the same bits', async () => {
+      const trained = async () => {
+        const own = await open()
+        const session = await own.createSession(layersModel())
+        const variables = await own.createVariables({ w0: { shape: [256, 256] }, w1: { shape: [256, 256] } })
+        for (const [seed, name] of ['w0', 'w1'].entries()) {
+          await variables.write(name, normal(seed, [256, 256]).data as Float32Array)
+        }
+        for (let step = 0; step < 4; step++) {
+          await session.run({ x: normal(step, [200 + step, 256]) }, { variables })
+          await variables.update(adamw)
+        }
+        const tensors = [await variables.read('w0'), await variables.read('w1', 'exp_avg_sq')]
+        await own.dispose()
+        return tensors.map(bits)
+      }
+      const [first, again] = [await trained(), await trained()]
+      assert.ok(again[0] === first[0] && again[1] === first[1])
     })
 
     test('and a cache serve one run together', async () => {
