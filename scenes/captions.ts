@@ -19,6 +19,12 @@ export function fullCaption(random: () => number, scene: Scene): string {
   return `${joined(phrases)} on a ${scene.background} background`
 }
 
+/** What a full caption tells, in one way only: scenes that have it in common cannot be told apart by their captions. */
+export function contentOf(scene: Scene): string {
+  const phrases = groupsOf(scene).map((group) => placed(() => 0, group, everything))
+  return [...phrases.sort(), scene.background].join()
+}
+
 function body(random: () => number, groups: readonly Group[], detail: Detail): string {
   const [first, second, ...rest] = groups as [Group, ...Group[]]
   const relation = second && between(first, second)
@@ -42,7 +48,13 @@ function placed(random: () => number, group: Group, detail: Detail): string {
   const phrase = indefinite(random, group, detail)
   if (places.size > 1) return phrase
   const [place] = [...places] as [string]
-  return `${phrase} ${place === 'middle' || random() < 0.3 ? 'in' : 'at'} the ${place}`
+  return `${phrase} ${preposition(random, place)} the ${place}`
+}
+
+function preposition(random: () => number, place: string): string {
+  if (place === 'middle') return 'in'
+  if (place === 'left' || place === 'right') return random() < 0.5 ? 'on' : 'at'
+  return place.includes(' ') && random() < 0.5 ? 'in' : 'at'
 }
 
 function between(a: Group, b: Group) {

@@ -69,7 +69,8 @@ function paintThing(light: Float32Array, side: number, thing: Thing): void {
       const distance = outlines[thing.shape](u, v) * thing.radius * side
       const cover = Math.min(Math.max(0.5 - distance, 0), 1)
       if (cover === 0) continue
-      const tone = isPale(thing.pattern, u, v, thing.radius) ? 0.75 : 0
+      // A rim without pattern, or the pale parts would be lost on pale paper.
+      const tone = distance < -rim * side && isPale(thing.pattern, u, v, thing.radius) ? 0.7 : 0
       for (let c = 0; c < 3; c++) {
         const at = (row * side + column) * 3 + c
         const paint = ink[c]! + tone * (255 - ink[c]!)
@@ -79,15 +80,18 @@ function paintThing(light: Float32Array, side: number, thing: Thing): void {
   }
 }
 
-/** Whether the pattern leaves this point pale. Its grain is the same on small and large things. */
+/** Width of the rim of patterned things, and grain of the patterns, as parts of the picture's side. */
+const [rim, grain] = [0.016, 0.085]
+
+/** Whether the pattern leaves this point pale. */
 function isPale(pattern: Pattern, u: number, v: number, radius: number): boolean {
-  const [x, y] = [(u * radius) / 0.1, (v * radius) / 0.1]
+  const [x, y] = [(u * radius) / grain, (v * radius) / grain]
   const odd = (value: number) => Math.abs(Math.floor(value)) % 2 === 1
   switch (pattern) {
     case 'plain':
       return false
     case 'striped':
-      return odd(y * 1.1 + 0.5)
+      return odd(y * 1.5 + 0.5)
     case 'checked':
       return odd(x) !== odd(y)
     case 'dotted':
@@ -113,7 +117,7 @@ const outlines: Readonly<Record<Shape, (x: number, y: number) => number>> = {
     const folded = Math.abs(angle - turn * Math.round(angle / turn))
     const r = Math.hypot(x, y)
     const [px, py] = [r * Math.sin(folded), r * Math.cos(folded)]
-    const [qx, qy] = [0.42 * Math.sin(turn / 2), 0.42 * Math.cos(turn / 2)]
+    const [qx, qy] = [0.47 * Math.sin(turn / 2), 0.47 * Math.cos(turn / 2)]
     return ((py - 1) * (qx - 0) - (px - 0) * (qy - 1)) / Math.hypot(qx, qy - 1)
   },
   heart(x, y) {

@@ -1,9 +1,10 @@
 /** Scenes on disk, in the layouts of the benchmarks: COCO captions, VQA v2, LAVIS's retrieval lists. */
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp from 'sharp'
+import { DataError } from '../src/errors.ts'
 import { randomFor } from '../src/random.ts'
-import { caption, fullCaption } from './captions.ts'
+import { caption, contentOf, fullCaption } from './captions.ts'
 import { drawPicture } from './draw.ts'
 import { askAbout, type QuestionKind, questionKinds } from './questions.ts'
 import { drawText } from './texts.ts'
@@ -41,12 +42,18 @@ const parts: readonly Part[] = [
   { name: 'novel', split: 'novel', seed: 4 },
 ]
 
-/** Writes everything to `folder`, which appears when it is complete. */
+/** The last file that is written. */
+const lastFile = 'language-tokenizer/tokenizer.json'
+
+/** Writes everything to `folder`, which appears when it is complete; an earlier data set is replaced, any other folder refused. */
 export async function writeDataset(
   folder: string,
   sizes: DatasetSizes,
   onScene?: (done: number) => void,
 ): Promise<void> {
+  const found = await readdir(folder).catch(() => [])
+  if (found.length > 0 && !(await isFile(join(folder, lastFile))))
+    throw new DataError(`${folder}: expected a data set of scenes or nothing, found ${found[0]}; name another folder`)
   const draft = `${folder}.writing`
   await rm(draft, { recursive: true, force: true })
   await mkdir(join(draft, 'images'), { recursive: true })
@@ -120,15 +127,14 @@ async function writeAnnotations(folder: string, part: Part, scenes: readonly Sce
   await writeJson(folder, `retrieval_${part.name}.json`, distinct(part, scenes))
 }
 
-/** Scenes of which no two have the same full caption, each with it. */
+/** Each scene with a full caption, without those that have what another one has. */
 function distinct(part: Part, scenes: readonly Scene[]): { image: string; caption: string[] }[] {
   const seen = new Set<string>()
   return scenes.flatMap((scene, id) => {
+    const content = contentOf(scene)
+    if (seen.has(content)) return []
+    seen.add(content)
     const text = fullCaption(randomFor(`retrieval:${part.seed}:${id}`), scene)
-    // The same words but for synonyms would tell two scenes apart by chance alone.
-    const plain = fullCaption(() => 0, scene)
-    if (seen.has(plain)) return []
-    seen.add(plain)
     return [{ image: imageName(part, id), caption: [text] }]
   })
 }
@@ -137,7 +143,14 @@ async function writeTokenizers(folder: string): Promise<void> {
   await mkdir(join(folder, 'qformer-tokenizer'))
   await writeFile(join(folder, 'qformer-tokenizer', 'vocab.txt'), vocabTxt())
   await mkdir(join(folder, 'language-tokenizer'))
-  await writeJson(join(folder, 'language-tokenizer'), 'tokenizer.json', languageTokenizer().json)
+  await writeJson(folder, lastFile, languageTokenizer().json)
+}
+
+function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  )
 }
 
 async function writeJson(folder: string, name: string, json: unknown): Promise<void> {

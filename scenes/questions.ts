@@ -1,7 +1,7 @@
 /** Scene → questions of many kinds, each with its one answer. */
 import { opposite, relationOf, relations, sideOf } from './places.ts'
 import { bare, definite, nameOf, nounOf, withArticle } from './words.ts'
-import { colours, type Kind, pick, type Scene, shapes, type Thing } from './world.ts'
+import { colours, isHeldOut, type Kind, pick, type Scene, shapes, showsPattern, type Thing } from './world.ts'
 
 export const questionKinds = [
   'colour',
@@ -48,9 +48,9 @@ const questions: Readonly<Record<QuestionKind, (random: () => number, scene: Sce
   },
 
   pattern(random, scene) {
-    const large = scene.things.filter(({ size }) => size === 'large')
-    if (large.length === 0) return undefined
-    const thing = pick(random, large)
+    const shown = scene.things.filter(showsPattern)
+    if (shown.length === 0) return undefined
+    const thing = pick(random, shown)
     const named = definite(random, thing, scene)
     return named === undefined ? undefined : [`what pattern has ${named}?`, thing.pattern]
   },
@@ -76,7 +76,6 @@ const questions: Readonly<Record<QuestionKind, (random: () => number, scene: Sce
   exists(random, { things }) {
     const there = random() < 0.5
     const kind = there ? pick(random, things) : nearMiss(random, things)
-    if (!kind) return undefined
     const phrase = withArticle(bare(random, kind, { colour: true, size: false, pattern: false }))
     return [`is there ${phrase}?`, there ? 'yes' : 'no']
   },
@@ -106,7 +105,8 @@ const questions: Readonly<Record<QuestionKind, (random: () => number, scene: Sce
   larger(random, scene) {
     const [a, b] = twoOf(random, scene.things)
     if (!a || !b || a.size === b.size) return undefined
-    const [first, second] = [definite(random, a, scene), definite(random, b, scene)]
+    // Not by their sizes, which would tell the answer.
+    const [first, second] = [definite(random, a, scene, false), definite(random, b, scene, false)]
     if (first === undefined || second === undefined) return undefined
     return [`is ${first} larger than ${second}?`, a.size === 'large' ? 'yes' : 'no']
   },
@@ -121,12 +121,20 @@ const questions: Readonly<Record<QuestionKind, (random: () => number, scene: Sce
   },
 }
 
-/** A kind that is not there, though its shape or its colour is: "no" must not be told by one of them alone. */
-function nearMiss(random: () => number, things: readonly Thing[]): Kind | undefined {
+/**
+ * A kind that is not there, though its shape or its colour is: "no" must not be told by one of them alone. Held-out combinations are
+ * asked about only beside one, or a model would learn that they never are there.
+ */
+function nearMiss(random: () => number, things: readonly Thing[]): Kind {
   const thing = pick(random, things)
-  const kind: Kind =
-    random() < 0.5 ? { ...thing, colour: pick(random, colours) } : { ...thing, shape: pick(random, shapes) }
-  return things.some(({ shape, colour }) => shape === kind.shape && colour === kind.colour) ? undefined : kind
+  const kinds =
+    random() < 0.5 ? colours.map((colour) => ({ ...thing, colour })) : shapes.map((shape) => ({ ...thing, shape }))
+  const isThere = (kind: Kind) => things.some(({ shape, colour }) => shape === kind.shape && colour === kind.colour)
+  const mayAsk = (kind: Kind) => !isHeldOut(kind) || things.some(isHeldOut)
+  return pick(
+    random,
+    kinds.filter((kind) => !isThere(kind) && mayAsk(kind)),
+  )
 }
 
 function twoOf<T>(random: () => number, items: readonly T[]): [T, T] | [] {

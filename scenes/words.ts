@@ -65,12 +65,16 @@ export function indefinite(random: () => number, { kind, members }: Group, detai
 }
 
 /** `the red circle`, with as few words as tell it apart from the others in the scene; undefined when none do. */
-export function definite(random: () => number, thing: Thing, scene: Scene): string | undefined {
+export function definite(random: () => number, thing: Thing, scene: Scene, withSize = true): string | undefined {
   const attempts: Detail[] = [
     { colour: false, size: false, pattern: false },
     { colour: true, size: false, pattern: false },
-    { colour: false, size: true, pattern: false },
-    { colour: true, size: true, pattern: false },
+    ...(withSize
+      ? [
+          { colour: false, size: true, pattern: false },
+          { colour: true, size: true, pattern: false },
+        ]
+      : []),
   ]
   const detail = attempts.find((one) => scene.things.filter((other) => looksAlike(thing, other, one)).length === 1)
   return detail && `the ${bare(random, thing, detail)}`

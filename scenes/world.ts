@@ -53,6 +53,11 @@ export function isHeldOut({ shape, colour }: Pick<Kind, 'shape' | 'colour'>): bo
   return (3 * shapes.indexOf(shape) + colours.indexOf(colour)) % 8 === 5
 }
 
+/** Whether a pattern could be told from another on such a thing, which must be neither small nor thin. */
+export function showsPattern({ shape, size }: Pick<Kind, 'shape' | 'size'>): boolean {
+  return size === 'large' && shape !== 'ring' && shape !== 'cross' && shape !== 'star'
+}
+
 export function drawScene(seed: number, split: Split, index: number): Scene {
   const id = `${seed}-${split}-${index}`
   const random = randomFor(`scene:${id}`)
@@ -88,8 +93,7 @@ function drawKind(random: () => number, heldOut: boolean): Kind {
       colour: pick(random, colours),
       size: pick(random, sizes),
     }
-    // On a small thing a pattern could not be told from another.
-    const pattern = kind.size === 'small' || random() < 0.4 ? 'plain' : pick(random, patterns)
+    const pattern = showsPattern(kind) ? pick(random, patterns) : 'plain'
     if (isHeldOut(kind) === heldOut) return { ...kind, pattern }
   }
 }
@@ -100,7 +104,7 @@ function place(random: () => number, kinds: readonly Kind[]): Thing[] {
     const things: Thing[] = []
     const closeness = random() < 0.25 ? 0.75 : 1.1
     for (const kind of kinds) {
-      const radius = kind.size === 'large' ? 0.16 + 0.05 * random() : 0.08 + 0.025 * random()
+      const radius = kind.size === 'large' ? 0.17 + 0.04 * random() : 0.08 + 0.025 * random()
       for (let tries = 0; tries < 40; tries++) {
         const x = radius + (1 - 2 * radius) * random()
         const y = radius + (1 - 2 * radius) * random()
