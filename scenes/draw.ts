@@ -55,7 +55,7 @@ function paintBackground(light: Float32Array, side: number, { background, shade 
 
 function paintThing(light: Float32Array, side: number, thing: Thing): void {
   const ink = inks[thing.colour]
-  const reach = thing.radius * 1.3
+  const reach = thing.radius * 1.25
   const first = (centre: number) => Math.max(Math.floor((centre - reach) * side), 0)
   const last = (centre: number) => Math.min(Math.ceil((centre + reach) * side), side)
   const [cos, sin] = [Math.cos(thing.angle), Math.sin(thing.angle)]
@@ -99,7 +99,7 @@ function isPale(pattern: Pattern, u: number, v: number, radius: number): boolean
   }
 }
 
-/** Signed distance to the outline of each shape inside the unit circle, negative inside. */
+/** Signed distance to the outline of each shape, negative inside; corners reach 1.16 from the centre. */
 const outlines: Readonly<Record<Shape, (x: number, y: number) => number>> = {
   circle: (x, y) => Math.hypot(x, y) - 0.95,
   ring: (x, y) => Math.abs(Math.hypot(x, y) - 0.72) - 0.24,
