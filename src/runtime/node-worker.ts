@@ -170,8 +170,8 @@ function useVariables(
   return (results) => {
     const computed = gradients.map((name) => [name, tensor(results[`gradient.${name}`] as OrtTensor)] as const)
     variables.addGradients(Object.fromEntries(computed))
-    const copies = computed.map(([, { data }]) => data.buffer as ArrayBuffer)
-    bin.postMessage(undefined, copies)
+    const copies = new Set(computed.map(([, { data }]) => data.buffer as ArrayBuffer))
+    bin.postMessage(undefined, [...copies])
   }
 }
 
