@@ -38,6 +38,7 @@ const published: Readonly<Record<string, number>> = {
   'blip2-opt2.7b_3rdparty-zeroshot_caption': 3_745_216_384,
   'blip2-opt2.7b_3rdparty-zeroshot_vqa': 3_744_625_024,
   blip2_3rdparty_retrieval: 1_173_191_358,
+  'blip2-itm-vit-g': 1_172_599_998, // LAVIS's first stage at 224 pixels: test/reference/vision/checkpoint-key-map.md
 }
 
 test('every published name is counted', async () => {
