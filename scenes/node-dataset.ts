@@ -51,7 +51,10 @@ export async function writeDataset(
   sizes: DatasetSizes,
   onScene?: (done: number) => void,
 ): Promise<void> {
-  const found = await readdir(folder).catch(() => [])
+  const found = await readdir(folder).catch((error) => {
+    if (error.code === 'ENOENT') return []
+    throw new DataError(`${folder}: ${error.message}`, { cause: error })
+  })
   if (found.length > 0 && !(await isFile(join(folder, lastFile))))
     throw new DataError(`${folder}: expected a data set of scenes or nothing, found ${found[0]}; name another folder`)
   const draft = `${folder}.writing`

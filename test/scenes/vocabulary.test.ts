@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { caption, fullCaption } from '../../scenes/captions.ts'
+import { askAbout, questionKinds } from '../../scenes/questions.ts'
+import { asked, drawText } from '../../scenes/texts.ts'
+import { languageTokenizer, languageTokens, vocabTxt, wordsOfTheWorld } from '../../scenes/vocabulary.ts'
+import { drawScene } from '../../scenes/world.ts'
+import { randomFor } from '../../src/random.ts'
+import { bertTokenizer } from '../../src/tokenizers/bert.ts'
+import { qformerTokenizer } from '../../src/tokenizers/qformer.ts'
+import { createTokenizer } from '../../src/tokenizers/tokenizer.ts'
+
+/** Captions, questions and answers about scenes of all kinds, by other seeds than the vocabulary was made from. */
+const texts = Array.from({ length: 800 }, (_, i) => {
+  const scene = drawScene(31, i % 3 === 0 ? 'novel' : 'test', i)
+  const random = randomFor(`text ${i}`)
+  const questions = questionKinds.flatMap((kind) => askAbout(random, scene, kind) ?? [])
+  return [
+    caption(random, scene),
+    fullCaption(random, scene),
+    ...questions.map(({ question, answer }) => `${asked(question)} ${answer}`),
+    ...questions.flatMap(({ question, answer }) => [question, answer]),
+  ]
+}).flat()
+
+test('the words: a hundred or so, all of one kind', () => {
+  const words = wordsOfTheWorld()
+  assert.ok(words.length > 70 && words.length < 150, `${words.length}`)
+  for (const word of words) assert.match(word, /^(?:[a-z]+|Question|Answer|[0-4]|[?:,.])$/)
+  assert.deepEqual(wordsOfTheWorld(), words)
+})
+
+test("the Q-Former's tokenizer knows every word", () => {
+  const bert = createTokenizer(bertTokenizer(vocabTxt(), {}), {})
+  const unknown = bert.tokenId('[UNK]')
+  const { encode, decode, decId } = qformerTokenizer(bert, bert.vocabSize)
+  assert.equal(decId, 5)
+  for (const text of texts) {
+    const ids = encode(text, 64)
+    assert.ok(unknown !== undefined && !ids.includes(unknown), text)
+    assert.equal(decode(ids).replaceAll(' ', ''), text.toLowerCase().replaceAll(' ', ''))
+  }
+})
+
+test("the language model's tokenizer knows every word, and gives every text back", () => {
+  const { json, size } = languageTokenizer()
+  const tokenizer = createTokenizer(json, {})
+  assert.equal(tokenizer.vocabSize, size)
+  const { bos, pad, newline } = languageTokens
+  assert.deepEqual(
+    ['</s>', '<pad>', '<unk>'].map((token) => tokenizer.tokenId(token)),
+    [bos, pad, 3],
+  )
+  for (const text of [...texts, ...Array.from({ length: 500 }, (_, i) => drawText(41, i))]) {
+    const ids = tokenizer.encode(`${text}\n`)
+    assert.equal(ids[0], bos)
+    assert.equal(ids.at(-1), newline)
+    assert.ok(!ids.includes(3), text)
+    assert.equal(tokenizer.decode(ids.slice(1)), `${text}\n`)
+  }
+})
+
+test('texts for the language model: captions, and descriptions with a question and its answer', () => {
+  const some = Array.from({ length: 1000 }, (_, i) => drawText(41, i))
+  assert.deepEqual(drawText(41, 5), some[5])
+  const withQuestion = some.filter((text) => /^.+\. Question: .+\? Answer: \w+$/.test(text))
+  assert.ok(withQuestion.length > 550 && withQuestion.length < 750, `${withQuestion.length}`)
+  assert.ok(new Set(some).size > 950)
+})
