@@ -24,4 +24,13 @@ export type {
   MatchOptions,
 } from './tasks/matching/results.ts'
 export { type LoadOptions, type LoadProgress, loadBlip2 } from './tasks/node-load.ts'
+export type { RetrievalEncoder } from './tasks/retrieval/encoder.ts'
+export {
+  type RetrievalInputs,
+  type RetrievalResult,
+  type RetrieveOptions,
+  removeWork,
+  retrieve,
+} from './tasks/retrieval/node-retrieve.ts'
+export type { Ranking } from './tasks/retrieval/ranking.ts'
 export type { TimingMs } from './tasks/timing.ts'

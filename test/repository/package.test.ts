@@ -24,6 +24,8 @@ const publicNames = [
   'inferenceModel',
   'loadBlip2',
   'presets',
+  'removeWork',
+  'retrieve',
 ]
 
 /** And `import { … } from 'blip2/metrics'`. */
