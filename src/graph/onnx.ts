@@ -21,10 +21,11 @@ export interface OnnxModel {
  */
 export function toOnnx(outputs: Readonly<Record<string, Value>>, target: Target): OnnxModel {
   const resolve = resolver(target)
-  const values = Object.values(outputs)
-  const sources = reachable(values, resolve).map(({ source }) => source)
+  const values = reachable(Object.values(outputs), resolve)
+  const sources = values.map(({ source }) => source)
   const fixedNames = [...Object.keys(outputs), ...sources.flatMap(inputName)]
   const writer = new GraphWriter(resolve, commonFolder(sources.flatMap(externalFile)), fixedNames)
+  for (const value of values) writer.define(value)
   for (const [name, value] of Object.entries(outputs)) writer.output(name, value)
   return writer.finish()
 }
@@ -35,6 +36,7 @@ class GraphWriter {
   private readonly inputs: Uint8Array[] = []
   private readonly outputs: Uint8Array[] = []
   private readonly names = new Map<object, string>()
+  private readonly constants = new Map<string, string>()
   private readonly taken: Set<string>
   private readonly resolve: Resolve
   private readonly weightsFolder: string | undefined
@@ -51,7 +53,7 @@ class GraphWriter {
   }
 
   output(name: string, value: Value): void {
-    this.nodes.push(nodeProto('Identity', '', [this.write(value)], [name], {}, name))
+    this.nodes.push(nodeProto('Identity', '', [this.nameOf(value)], [name], {}, name))
     this.outputs.push(valueInfo(name, value.dtype, value.shape))
   }
 
@@ -77,17 +79,13 @@ class GraphWriter {
     return { bytes: model.finish(), ...(this.weightsFolder !== undefined && { weightsFolder: this.weightsFolder }) }
   }
 
-  /** Writes the value and all that it needs, each once; returns the name of its tensor. */
-  private write(value: Value): string {
-    for (const one of reachable([value], this.resolve)) if (!this.names.has(identity(one))) this.define(one)
-    return this.nameOf(value)
-  }
-
   private nameOf(value: Value): string {
     return this.names.get(identity(this.resolve(value))) as string
   }
 
-  private define(value: Value): void {
+  /** Writes a value, once, behind all that it is computed from. */
+  define(value: Value): void {
+    if (this.names.has(identity(value))) return
     const { source } = value
     switch (source.kind) {
       case 'input':
@@ -95,10 +93,7 @@ class GraphWriter {
         this.inputs.push(valueInfo(source.name, value.dtype, value.shape))
         return
       case 'constant':
-        this.names.set(identity(value), this.claim('constant'))
-        this.initializers.push(
-          rawTensor(this.nameOf(value), value.dtype, value.shape as readonly number[], bytesOf(source.values)),
-        )
+        this.names.set(identity(value), this.constant(value, bytesOf(source.values)))
         return
       case 'parameter':
         this.names.set(identity(value), source.data ? this.claim(source.name) : source.name)
@@ -110,6 +105,17 @@ class GraphWriter {
       case 'forms':
         throw new Error('a value with two forms must be resolved before it is written')
     }
+  }
+
+  /** The name of a constant; small ones that are equal (shapes, factors) are written once. */
+  private constant(value: Value, bytes: Uint8Array): string {
+    const key = bytes.length <= 64 ? `${value.dtype} ${value.shape}: ${bytes}` : undefined
+    const known = key && this.constants.get(key)
+    if (known) return known
+    const name = this.claim('constant')
+    if (key) this.constants.set(key, name)
+    this.initializers.push(rawTensor(name, value.dtype, value.shape as readonly number[], bytes))
+    return name
   }
 
   private node(node: Node, value: Value): void {

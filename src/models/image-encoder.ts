@@ -22,5 +22,10 @@ export function imageHidden(p: Params, config: VisionConfig, pixelValues: Value)
 
 /** The norm, which trains with the Q-Former: image_hidden → image_embeds. */
 export function imageNorm(p: Params, config: VisionConfig, hidden: Value): Value {
-  return layerNorm(p.at('vision_model.post_layernorm'), hidden, config.post_layernorm_eps)
+  return layerNorm(normParams(p), hidden, config.post_layernorm_eps)
+}
+
+/** Its weights (`ln_vision` in LAVIS). */
+export function normParams(p: Params): Params {
+  return p.at('vision_model.post_layernorm')
 }

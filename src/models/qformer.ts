@@ -4,13 +4,25 @@
  * self-attention, has a feed-forward of its own and never sees the image itself.
  * Reference: Blip2QFormerModel, transformers 4.27.1; its text half: Qformer.py, LAVIS 506965b, under the names of transformers 4.47.
  */
-import type { Dim, Value } from '../graph/index.ts'
-import { attention, embedding, emptyCache, type KeyValueCache, layerNorm, linear, type Params } from '../nn/index.ts'
+import { constant, type Dim, type Value } from '../graph/index.ts'
+import {
+  affine,
+  attention,
+  embedding,
+  emptyCache,
+  type KeyValueCache,
+  layerNorm,
+  linear,
+  type Params,
+} from '../nn/index.ts'
 import {
   add,
   concat,
   gather,
   gelu,
+  gemm,
+  layerNorm as layerNormOf,
+  mul,
   repeatAxis,
   reshape,
   reshapeLike,
@@ -48,14 +60,35 @@ interface KeyValue {
 }
 
 /** images (patches, batch, encoder_hidden_size). For several passes over them: keys and values, and so their gradients, are made once. */
-export function seenImages(images: Value): SeenImages {
+function seenImages(images: Value): SeenImages {
+  return seen(images, (p, size) => linear(p, images, size))
+}
+
+/**
+ * The same of images before their norm, whose weights are at `norm`, for training: with x̂ the images of mean 0 and deviation 1,
+ * (x̂·scale + shift)·wᵀ + b = x̂·(w·scale)ᵀ + (w·shift + b). So the norm's gradient comes from that of w, and none of the images' size
+ * is computed where nothing below them trains.
+ */
+export function seenBeforeNorm(norm: Params, images: Value, eps: number): SeenImages {
+  const inSize = images.shape.at(-1) as number
+  const plain = (value: number) => constant(new Float32Array(inSize).fill(value))
+  const normed = layerNormOf(images, plain(1), plain(0), eps)
+  const [scale, shift] = [norm.get('weight', [inSize]), norm.get('bias', [inSize])]
+  return seen(images, (p, size) => {
+    const weight = p.get('weight', [size, inSize])
+    const bias = gemm(reshape(shift, [1, inSize]), weight, p.get('bias', [size]))
+    return p.label(affine(normed, mul(weight, scale), reshape(bias, [size])))
+  })
+}
+
+function seen(images: Value, project: (p: Params, size: number) => Value): SeenImages {
   const made = new Map<string, KeyValue>()
   return {
     repeat: (x) => repeatAxis(x, 1, images, 1),
     keyValue(p, { hidden_size }) {
       const known = made.get(p.path)
       if (known) return known
-      const pair = { k: linear(p.at('key'), images, hidden_size), v: linear(p.at('value'), images, hidden_size) }
+      const pair = { k: project(p.at('key'), hidden_size), v: project(p.at('value'), hidden_size) }
       made.set(p.path, pair)
       return pair
     },

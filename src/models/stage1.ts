@@ -30,7 +30,7 @@ import {
   where,
 } from '../ops/index.ts'
 import type { RetrievalConfig } from './config.ts'
-import { imageNorm } from './image-encoder.ts'
+import { normParams } from './image-encoder.ts'
 import { behindQueries, causalMask, paddingMask } from './masks.ts'
 import {
   qformer,
@@ -38,7 +38,7 @@ import {
   qformerText,
   qformerWithText,
   type SeenImages,
-  seenImages,
+  seenBeforeNorm,
   seenItems,
 } from './qformer.ts'
 import {
@@ -108,7 +108,7 @@ interface FirstPass {
 
 function firstPass(p: Params, config: RetrievalConfig, image: Value, decTokenId: number | undefined): FirstPass {
   const ids = input('input_ids', 'int64', ['tokens', image.shape[1] as Dim])
-  const images = seenImages(imageNorm(p, config.vision_config, image))
+  const images = seenBeforeNorm(normParams(p), image, config.vision_config.post_layernorm_eps)
   const cache = sharedCache()
   const queries = qformer(p.at('qformer'), config.qformer_config, queryTokens(p, config), images, cache)
   return { ids, images, queries: label(queries, 'query_output'), cache, ...embedTexts(p, config, ids, decTokenId) }

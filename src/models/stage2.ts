@@ -7,10 +7,10 @@ import { crossEntropy, IGNORED, linear, type Params, sharedCache } from '../nn/i
 import { concat, equal, indicesAlong, repeatAxis, reshape, split, where } from '../ops/index.ts'
 import { languageSize } from './blip2.ts'
 import type { Blip2Config, OptConfig, T5Config } from './config.ts'
-import { imageNorm } from './image-encoder.ts'
+import { normParams } from './image-encoder.ts'
 import { behindQueries, causalMask, paddingMask } from './masks.ts'
 import { optDecoder, optEmbedding, optHead } from './opt.ts'
-import { qformer } from './qformer.ts'
+import { qformer, seenBeforeNorm } from './qformer.ts'
 import { t5CrossKeyValues, t5Decoder, t5Embedding, t5Encoder, t5Head } from './t5.ts'
 
 /**
@@ -25,7 +25,7 @@ import { t5CrossKeyValues, t5Decoder, t5Embedding, t5Encoder, t5Head } from './t
 export function stage2Graph(p: Params, config: Blip2Config, image: Value): { readonly loss: Value } {
   const { qformer_config, num_query_tokens, text_config } = config
   const queryTokens = p.get('query_tokens', [1, num_query_tokens, qformer_config.hidden_size])
-  const images = imageNorm(p, config.vision_config, image)
+  const images = seenBeforeNorm(normParams(p), image, config.vision_config.post_layernorm_eps)
   const queries = label(qformer(p.at('qformer'), qformer_config, queryTokens, images), 'query_output')
   const prompt = linear(p.at('language_projection'), queries, languageSize(config))
   const lm = p.at('language_model')

@@ -33,29 +33,6 @@ function scatterAdd(table: Value, indices: Value, dy: Value): Value {
   })
 }
 
-/** One number of each row, y[…] = x[…, indices[…]]. x (…, n), indices (…) int64 → (…). dx = dy at the indices, 0 elsewhere. */
-export function pick(x: Value, indices: Value): Value {
-  if (x.shape.length === 0 || x.shape.slice(0, -1).join() !== indices.shape.join()) {
-    throw shapeError('GatherElements', [x, indices], 'expected (…, n) and (…)')
-  }
-  const places = reshape(indices, [...indices.shape, 1])
-  const picked = node('GatherElements', [x, places], {
-    shape: places.shape,
-    attributes: { axis: int(-1) },
-    gradient: (dy) => [scatterOne(x, places, dy!), undefined],
-  })
-  return reshape(picked, indices.shape)
-}
-
-/** Zeros of x's shape but for one number of dy in each row. */
-function scatterOne(x: Value, places: Value, dy: Value): Value {
-  return node('ScatterElements', [zerosLike(x), places, dy], {
-    shape: x.shape,
-    attributes: { axis: int(-1) },
-    gradient: (d) => [undefined, undefined, reshape(pick(d!, reshape(places, x.shape.slice(0, -1))), places.shape)],
-  })
-}
-
 /**
  * Items of a batch, in any order and any number of times. x (rows, batch, size), items (count) int64 → (rows, count, size).
  * dx = hitsᵀ·dy, where hits (count, batch) is 1 for each item that was taken: all threads share a product, one scatters.

@@ -17,7 +17,7 @@ export {
   sub,
   where,
 } from './elementwise.ts'
-export { gather, oneHot, pick, takeItems } from './gather.ts'
+export { gather, oneHot, takeItems } from './gather.ts'
 export { fusedMatmul, gemm, matmul } from './matmul.ts'
 export { layerNorm, rmsNorm } from './normalization.ts'
 export { argMax, reduceMax, reduceMean, reduceSum, unbroadcast } from './reduce.ts'
@@ -36,4 +36,4 @@ export {
   transpose,
   zerosLike,
 } from './shape.ts'
-export { logSoftmax, logSumExp, softmax } from './softmax.ts'
+export { logSoftmax, softmax, surprise } from './softmax.ts'

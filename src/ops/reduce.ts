@@ -2,7 +2,7 @@
 import { type Dim, frontAxis, int, int64s, node, type Shape, scalar, shapeError, type Value } from '../graph/index.ts'
 import { cast } from './cast.ts'
 import { div, equal, mul } from './elementwise.ts'
-import { dropFrontAxes, expandLike, reshape, sizeOf } from './shape.ts'
+import { expandLike, reshape, sizeOf } from './shape.ts'
 
 /** y = Σ x over `axes`, which stay as axes of size 1. dx = dy, spread. */
 export function reduceSum(x: Value, axes: readonly number[]): Value {
@@ -49,11 +49,19 @@ export function argMax(x: Value): Value {
 /** Sums y's gradient over the axes that broadcasting stretched, so that it has `shape` again. */
 export function unbroadcast(dy: Value, shape: Shape): Value {
   const extra = dy.shape.length - shape.length
-  const stretched = dy.shape.flatMap((dim, axis) =>
-    axis < extra || (shape[axis - extra] === 1 && dim !== 1) ? [axis] : [],
-  )
+  const stretched = shape.flatMap((dim, axis) => (dim === 1 && dy.shape[extra + axis] !== 1 ? [extra + axis] : []))
   const summed = stretched.length > 0 ? reduceSum(dy, stretched) : dy
-  return extra > 0 ? dropFrontAxes(summed, extra) : summed
+  return extra > 0 ? sumFrontAxes(summed, extra) : summed
+}
+
+/** y = Σ x over its first `count` axes, which go. dx = dy, spread. */
+function sumFrontAxes(x: Value, count: number): Value {
+  const axes = int64s(x.shape.slice(0, count).map((_, axis) => axis))
+  return node('ReduceSum', [x, axes], {
+    shape: x.shape.slice(count),
+    attributes: { keepdims: int(0) },
+    gradient: (dy) => [expandLike(dy!, x), undefined],
+  })
 }
 
 /** Number of elements along `axes`, as a float32 of shape (). Fixed sizes are a constant; named ones are read at run time. */

@@ -34,7 +34,6 @@ async function checkCase(reference: Reference, source: StageTwo, one: string): P
   const inside = find(labelled([loss]))
   const outputs = {
     loss,
-    image_embeds: batchFirst(inside('vision_model.post_layernorm')),
     query_output: batchFirst(inside('query_output')),
     proj: batchFirst(inside('language_projection')),
     logits: batchFirst(allLogits(model.params, source.config, inside)),
