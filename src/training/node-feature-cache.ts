@@ -1,7 +1,7 @@
 /**
  * The frozen encoder's output on disk as float16, so that later passes over the data skip the encoder. Two files that only grow:
  * `features.f16`, (patches, hidden size) of one image behind the other, and `features.index`, whose first record says what the features
- * are of, and each further one lists the images of a write. What a killed run has left behind the last listed image is cut off.
+ * are of, and each further one lists images. What a killed run has left behind the last listed image is cut off.
  */
 import { constants } from 'node:fs'
 import { type FileHandle, mkdir, open } from 'node:fs/promises'
@@ -38,6 +38,9 @@ export interface FeatureShape {
   readonly hiddenSize: number
 }
 
+/** Milliseconds. A list waits for the disk, which may take longer than the encoder does; a killed run loses what it had not listed. */
+const listInterval = 5000
+
 /** Opens or makes the cache in `folder`. Throws ConfigError for one with another identity or shape. */
 export async function openFeatureCache(
   folder: string,
@@ -67,6 +70,20 @@ export async function openFeatureCache(
 /** `slots` has the place of each key in the file, in units of `size` numbers. */
 function cache(path: string, index: Records, data: FileHandle, slots: Map<string, number>, size: number): FeatureCache {
   let last: Promise<void> = Promise.resolve()
+  /** Keys whose features are written and not listed yet. */
+  let unlisted: string[] = []
+  let listed = performance.now()
+
+  /** Features are on the disk before they are listed, or a crash of the machine might leave them listed and not there. */
+  async function list(): Promise<void> {
+    if (unlisted.length === 0) return
+    await data.datasync().catch((error) => {
+      throw fileError(error, path)
+    })
+    await index.append(Buffer.from(JSON.stringify(unlisted)))
+    unlisted = []
+    listed = performance.now()
+  }
 
   async function append(keys: readonly string[], features: Float32Array): Promise<void> {
     if (features.length !== keys.length * size) throw new RangeError(`${path}: ${features.length} numbers`)
@@ -81,14 +98,12 @@ function cache(path: string, index: Records, data: FileHandle, slots: Map<string
         `${key}: the image encoder gives ${features[at + unfit]}, which float16 does not hold; train without cache_features`,
       )
     }
-    try {
-      await writeFully(data, new Uint8Array(halves.buffer), slots.size * 2 * size)
-      await data.datasync() // or a crash of the machine might leave them listed and not there
-    } catch (error) {
+    await writeFully(data, new Uint8Array(halves.buffer), slots.size * 2 * size).catch(async (error) => {
       throw await writeError(error, path, halves.byteLength)
-    }
-    await index.append(Buffer.from(JSON.stringify(fresh)))
+    })
     for (const key of fresh) slots.set(key, slots.size)
+    unlisted.push(...fresh)
+    if (performance.now() - listed >= listInterval) await list()
   }
 
   return {
@@ -128,8 +143,12 @@ function cache(path: string, index: Records, data: FileHandle, slots: Map<string
 
     async close() {
       await last
-      await data.close()
-      await index.close()
+      try {
+        await list()
+      } finally {
+        await data.close()
+        await index.close()
+      }
     },
   }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs'
+import { appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -18,11 +18,13 @@ const featuresOf = (key: string): number[] => Array.from({ length: 6 }, (_, i) =
 const features = (...keys: string[]) => Float32Array.from(keys.flatMap(featuresOf))
 const cacheIn = (name: string) => openFeatureCache(join(root, name), identity, shape)
 
-/** Writes batches of keys, each key with its features, and closes. */
-async function filled(name: string, ...batches: string[][]): Promise<string> {
-  const cache = await cacheIn(name)
-  for (const keys of batches) await cache.write(keys, features(...keys))
-  await cache.close()
+/** Writes keys, each with its features, list by list. */
+async function filled(name: string, ...lists: string[][]): Promise<string> {
+  for (const keys of lists) {
+    const cache = await cacheIn(name)
+    await cache.write(keys, features(...keys))
+    await cache.close()
+  }
   return join(root, name)
 }
 
@@ -90,7 +92,25 @@ test('writes that are begun at once follow each other', async () => {
   await cache.close()
 })
 
-test('an index cut anywhere: the writes before are there, and it goes on behind them', async () => {
+test('what a killed run had not listed is cut off, and written again', async () => {
+  const folder = await filled('killed', ['a', 'b'])
+  const cache = await cacheIn('killed')
+  await cache.write(['c', 'd'], features('c', 'd'))
+  await assertHolds(cache, ['a', 'b', 'c', 'd'], [])
+  // The files as they are now are what a kill would leave.
+  cpSync(folder, join(root, 'left'), { recursive: true })
+  await cache.close()
+  assert.equal(statSync(join(root, 'left', 'features.f16')).size, 4 * slotBytes)
+  const left = await cacheIn('left')
+  await assertHolds(left, ['a', 'b'], ['c', 'd'])
+  await left.write(['d'], features('d'))
+  await left.close()
+  const again = await cacheIn('left')
+  await assertHolds(again, ['a', 'b', 'd'], ['c'])
+  await again.close()
+})
+
+test('an index cut anywhere: the lists before are there, and it goes on behind them', async () => {
   const folder = await filled('cut index', ['a', 'b'], ['c'], ['d', 'e'])
   const path = join(folder, 'features.index')
   const whole = statSync(path).size
