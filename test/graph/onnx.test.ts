@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import {
+  constant,
   type DType,
   input,
   label,
@@ -41,6 +42,14 @@ describe('the model', () => {
       for (const name of inputs) assert.ok(known.has(name), name)
       for (const name of outputs) known.add(name)
     }
+  })
+
+  test('equal small constants are one tensor, those of another shape or dtype are not', () => {
+    const y = x()
+    const twice = add(mul(y, scalar(2)), mul(neg(y), scalar(2)))
+    const others = add(mul(y, scalar(3)), mul(y, constant(Float32Array.of(2), [1])))
+    const model = readOnnx(toOnnx({ y: add(twice, others) }, target).bytes)
+    assert.equal(Object.keys(model.initializers).length, 3)
   })
 
   test('the same graph gives the same bytes', () => {

@@ -17,6 +17,7 @@ import {
   sigmoid,
   sqrt,
   sub,
+  where,
 } from '../../src/ops/index.ts'
 import { assertNoGradient, assertShapeError, assertTensor } from '../support/assert.ts'
 import { assertGradients } from '../support/central-differences.ts'
@@ -174,5 +175,30 @@ describe('clip', () => {
 
   test('limits that are no single numbers', () => {
     assertShapeError(() => clip(ids, int64s([0, 1]), int64s([3], [])), 'Clip: ids (5) and int64 (2)', 'shape ()')
+  })
+})
+
+describe('where', () => {
+  const choose = input('choose', 'int64', ['n', 1])
+  const positive = (a: Value, b: Value) => where(greater(choose, int64s([0], [])), a, b)
+  const fed = { choose: longs([2, 1], [1, 0]), a: normal(1, [2, 3]), b: normal(2, [3]) }
+
+  test('values, broadcast', async () => {
+    const chosen = positive(input('a', 'float32', ['n', 3]), scalar(7))
+    assert.deepEqual(chosen.shape, ['n', 3])
+    const a = floats([2, 3], [1, 2, 3, 4, 5, 6])
+    assertTensor(await compute(chosen, { ...fed, a }), floats([2, 3], [1, 2, 3, 7, 7, 7]))
+    const whole = positive(int64s([5], []), int64s([6], []))
+    assertTensor(await compute(whole, fed), longs([2, 1], [5, 6]))
+  })
+
+  test('gradient: to the one that was chosen', async () => {
+    await assertGradients(fed, ({ a, b }) => positive(a, b), { shapes: { a: ['n', 3], b: [3] } })
+  })
+
+  test('a condition of numbers, shapes and dtypes that do not fit', () => {
+    assertShapeError(() => where(choose, x([2]), x([2])), 'Where: choose (n, 1) and x (2)', 'must be bool')
+    assertShapeError(() => positive(x([2]), x([3])), 'Where: x (2) and x (3)')
+    assertShapeError(() => positive(x([2]), int64s([1, 2])), 'dtypes float32 and int64 differ')
   })
 })

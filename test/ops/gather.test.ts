@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { gradients } from '../../src/autodiff/index.ts'
 import { constant, input, int64s } from '../../src/graph/index.ts'
-import { gather, mul, oneHot, reduceSum } from '../../src/ops/index.ts'
+import { gather, mul, oneHot, reduceSum, takeItems } from '../../src/ops/index.ts'
 import { assertShapeError, assertTensor } from '../support/assert.ts'
 import { assertGradients } from '../support/central-differences.ts'
 import { compute, prepare, training } from '../support/evaluate.ts'
@@ -71,6 +71,31 @@ describe('gather', () => {
     const ids = input('input_ids', 'float32', ['tokens'])
     assertShapeError(() => gather(weight, ids), 'Gather: embed_tokens.weight (9, 2) and input_ids (tokens)', 'float32')
     assertShapeError(() => gather(input('temp', 'float32', []), int64s([0])), 'Gather: temp () and int64 (1)')
+  })
+})
+
+describe('takeItems', () => {
+  const shape = ['rows', 'batch', 2]
+  const x = input('x', 'float32', shape)
+  const items = input('items', 'int64', ['count'])
+
+  test('values: columns of items in any order, any number of times', async () => {
+    const taken = takeItems(x, items)
+    assert.deepEqual(taken.shape, ['rows', 'count', 2])
+    const fed = { x: floats([2, 2, 2], [1, 2, 3, 4, 5, 6, 7, 8]), items: longs([3], [1, 0, 1]) }
+    assertTensor(await compute(taken, fed), floats([2, 3, 2], [3, 4, 1, 2, 3, 4, 7, 8, 5, 6, 7, 8]))
+  })
+
+  test('gradient: items that are taken twice add up, those that are not get 0; a batch of 1', async () => {
+    const fed = { x: normal(1, [3, 4, 2]), items: longs([5], [2, 0, 2, 2, 3]) }
+    await assertGradients(fed, (of) => takeItems(of.x, of.items), { shapes: { x: shape, items: ['count'] } })
+    const one = { x: normal(2, [3, 1, 2]), items: longs([2], [0, 0]) }
+    await assertGradients(one, (of) => takeItems(of.x, of.items), { shapes: { x: shape, items: ['count'] } })
+  })
+
+  test('shapes that do not fit', () => {
+    assertShapeError(() => takeItems(input('x', 'float32', [2, 2]), items), 'Gather: x (2, 2) and items (count)')
+    assertShapeError(() => takeItems(x, int64s([1], [1, 1])), '(rows, batch, size) and (count)')
   })
 })
 

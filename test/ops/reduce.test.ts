@@ -3,11 +3,11 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { gradients } from '../../src/autodiff/index.ts'
 import { input, type Shape, type Value } from '../../src/graph/index.ts'
-import { reduceMax, reduceMean, reduceSum, unbroadcast } from '../../src/ops/index.ts'
-import { assertShapeError, assertTensor } from '../support/assert.ts'
+import { argMax, cast, reduceMax, reduceMean, reduceSum, unbroadcast } from '../../src/ops/index.ts'
+import { assertNoGradient, assertShapeError, assertTensor } from '../support/assert.ts'
 import { assertGradients } from '../support/central-differences.ts'
 import { compute } from '../support/evaluate.ts'
-import { floats, normal, numbers } from '../support/tensors.ts'
+import { floats, longs, normal, numbers } from '../support/tensors.ts'
 
 const reductions: Record<string, { op: (x: Value, axes: readonly number[]) => Value; of: (all: number[]) => number }> =
   {
@@ -112,5 +112,25 @@ describe('unbroadcast', () => {
     await assertGradients({ dy: normal(1, [2, 2, 3]) }, ({ dy }) => unbroadcast(dy, ['t', 1]), {
       shapes: { dy: ['b', 't', 3] },
     })
+  })
+})
+
+describe('argMax', () => {
+  const x = input('x', 'float32', ['n', 3])
+
+  test('values; the first of equal ones', async () => {
+    const index = argMax(x)
+    assert.deepEqual([index.shape, index.dtype], [['n'], 'int64'])
+    assertTensor(await compute(index, { x: floats([3, 3], [1, 3, 2, -5, -6, -7, 0, 4, 4]) }), longs([3], [1, 0, 1]))
+  })
+
+  test('no gradient', () => {
+    const row = input('row', 'float32', [3])
+    assertNoGradient(cast(argMax(row), 'float32'), row, 'Cast', /whole numbers/)
+    assertNoGradient(argMax(row), row, 'ArgMax', /constant/)
+  })
+
+  test('a number has no last axis', () => {
+    assertShapeError(() => argMax(input('temp', 'float32', [])), 'ArgMax: temp ()')
   })
 })

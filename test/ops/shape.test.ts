@@ -6,6 +6,7 @@ import { type Dim, input, int64s, type Shape, scalar } from '../../src/graph/ind
 import {
   concat,
   expandLike,
+  indicesAlong,
   mul,
   reduceSum,
   repeatAxis,
@@ -325,4 +326,17 @@ test('whole numbers can be cut and joined too', async () => {
   const ids = input('ids', 'int64', [3])
   const value = concat([slice(ids, 0, 1), int64s([9])], 0)
   assertTensor(await compute(value, { ids: longs([3], [1, 2, 3]) }), longs([3], [2, 3, 9]))
+})
+
+describe('indicesAlong', () => {
+  test('values, of a named size, of none', async () => {
+    const indices = indicesAlong(input('x', 'float32', [2, 'tokens']), -1)
+    assert.deepEqual([indices.shape, indices.dtype], [['tokens'], 'int64'])
+    assertTensor(await compute(indices, { x: normal(1, [2, 3]) }), longs([3], [0, 1, 2]))
+    assertTensor(await compute(indices, { x: floats([2, 0], []) }), longs([0], []))
+  })
+
+  test('an axis that is not there', () => {
+    assertShapeError(() => indicesAlong(input('x', 'float32', [2]), 1), 'Range: x (2)', 'axis 1')
+  })
 })
