@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
 import { type FeatureType, featureTypes } from '../tasks/retrieval/feature-type.ts'
-import { addModelOptions, type ModelFlags, positiveInteger } from './options.ts'
+import { addModelOptions, collect, type ModelFlags, positiveInteger } from './options.ts'
 
 const featureModes = ['image', 'text', 'multimodal'] as const
 export type FeatureMode = (typeof featureModes)[number]
@@ -8,7 +8,7 @@ export type FeatureMode = (typeof featureModes)[number]
 export interface FeatureFlags extends ModelFlags {
   readonly mode: FeatureMode
   readonly out: string
-  readonly text: readonly string[]
+  readonly text?: readonly string[]
   readonly texts?: string
   readonly dtype: FeatureType
   readonly batch?: number
@@ -26,7 +26,7 @@ export function addFeatures(program: Command, signal: AbortSignal): void {
     .argument('[image...]', 'files, addresses, or folders with all images inside')
     .addOption(new Option('--mode <mode>', 'what the features are of').choices(featureModes).makeOptionMandatory())
     .requiredOption('--out <file>', 'where they go: .safetensors, .npy or .json')
-    .option('--text <text>', 'a text (repeatable)', collect, [])
+    .option('--text <text>', 'a text (repeatable)', collect)
     .option('--texts <file>', 'more texts: one on each line, or .json')
     .addOption(new Option('--dtype <type>', 'type of the numbers').choices(featureTypes).default('float32'))
     .option('--batch <n>', 'inputs that are computed together (default: 1 image, 32 texts or pairs)', positiveInteger)
@@ -63,8 +63,4 @@ Examples:
       const { writeFeatures } = await import('./features/run.ts') // late, as in model.ts
       await writeFeatures(command, images, flags, signal)
     })
-}
-
-function collect(value: string, before: readonly string[]): string[] {
-  return [...before, value]
 }

@@ -2,13 +2,13 @@ import { type Command, Option } from 'commander'
 import type { EncodedImage } from '../tasks/image.ts'
 import type { Match } from '../tasks/matching/results.ts'
 import { withModel } from './model.ts'
-import { addModelOptions, type ModelFlags, positiveInteger } from './options.ts'
+import { addModelOptions, collect, type ModelFlags, positiveInteger } from './options.ts'
 import { createOutput } from './output.ts'
 import { encodePhoto } from './photos.ts'
 import { readTexts } from './retrieve/inputs.ts'
 
 interface Flags extends ModelFlags {
-  readonly image: readonly string[]
+  readonly image?: readonly string[]
   readonly texts?: string
   readonly maxTextLength?: number
   readonly batch: number
@@ -24,7 +24,7 @@ export function addMatch(program: Command, signal: AbortSignal): void {
     .description('Say how well texts go with an image: similarity (ITC) and probability of a match (ITM).')
     .argument('<image>', 'a file or an address')
     .argument('[text...]', 'one or several; the image is encoded once')
-    .option('--image <image>', 'another image for the same texts, which are encoded once (repeatable)', collect, [])
+    .option('--image <image>', 'another image for the same texts, which are encoded once (repeatable)', collect)
     .option('--texts <file>', 'more texts: one on each line, or .json')
     .option('--batch <n>', 'texts that are computed together', positiveInteger, 32)
     .option('--max-text-length <tokens>', 'read no more of a text (default: 32, as in training)', positiveInteger)
@@ -59,7 +59,7 @@ async function match(
   signal: AbortSignal,
 ): Promise<void> {
   const { texts: file, maxTextLength, batch, clean, exif, json, ...model } = flags
-  const images = [first, ...flags.image]
+  const images = [first, ...(flags.image ?? [])]
   if (given.length === 0 && file === undefined) return command.error('error: no text; give one, or --texts FILE')
   if (given.some((text) => text.trim() === '')) return command.error('error: a text is empty')
   const texts = [...given, ...(file === undefined ? [] : (await readTexts(file)).texts)]
@@ -84,10 +84,6 @@ async function match(
       for (const one of matches) output.result(matchObject(image, one), matchText(image, one))
     }
   })
-}
-
-function collect(value: string, before: readonly string[]): string[] {
-  return [...before, value]
 }
 
 function matchObject(image: string, { text, itc, itm }: Match): object {

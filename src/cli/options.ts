@@ -85,3 +85,8 @@ function unnegated(option: Option): Option {
   option.negate = false
   return option
 }
+
+/** For options that may be given several times. Without a default, which the help would show. */
+export function collect(value: string, before: readonly string[] = []): string[] {
+  return [...before, value]
+}

@@ -16,7 +16,7 @@ export async function readItems(
   images: readonly string[],
   flags: FeatureFlags,
 ): Promise<FeatureItem[]> {
-  const { mode, text, texts: file } = flags
+  const { mode, text = [], texts: file } = flags
   const wrong = (why: string): never => command.error(`error: --mode ${mode}: ${why}`)
   const withTexts = text.length > 0 || file !== undefined
   if (mode !== 'text' && images.length === 0) wrong('no image; give files, addresses or folders')
