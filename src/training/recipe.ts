@@ -51,7 +51,7 @@ export const recipeSchema = z.strictObject({
 
   model: z.strictObject({
     /** config.json of the model, as fields; or its file. Default: that of the first of `from`. */
-    config: z.union([path, z.record(z.string(), z.unknown())]).optional(),
+    config: z.union([path, z.record(z.string(), z.unknown())], 'expected a file, or fields').optional(),
     /** Checkpoints that have weights to begin with, by any name, folder or file; the first that has a weight gives it. */
     from: z.array(path).default([]),
     /** Folder or name of the tokenizer: of the Q-Former's texts, in stage 2 of the language model's. */
@@ -132,18 +132,23 @@ export function comparesTexts({ objective }: Pick<Recipe, 'objective'>): boolean
 
 /** Reads a parsed recipe. Throws ConfigError with one line per wrong field. */
 export function parseRecipe(yaml: unknown, where: string): Recipe {
-  const result = recipeSchema.safeParse(yaml, { reportInput: true })
+  const result = recipeSchema.safeParse(yaml)
   if (!result.success) {
-    const lines = result.error.issues.map((issue) => {
-      const field = issue.path.length === 0 ? '' : ` ${issue.path.join('.')}:`
-      const found = issue.code === 'unrecognized_keys' ? '' : `, found ${shown(issue.input)}`
-      return `${where}:${field} ${issue.message}${found}`
+    const lines = result.error.issues.map(({ path, code, message }) => {
+      const field = path.length === 0 ? '' : ` ${path.join('.')}:`
+      const expected = /^Invalid input: (.*), received /.exec(message)?.[1] ?? message
+      const found = code === 'unrecognized_keys' ? '' : `, found ${shown(valueAt(yaml, path))}`
+      return `${where}:${field} ${expected}${found}`
     })
     throw new ConfigError(lines.join('\n'))
   }
   const lines = conflicts(result.data).map((line) => `${where}: ${line}`)
   if (lines.length > 0) throw new ConfigError(lines.join('\n'))
   return result.data
+}
+
+function valueAt(yaml: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key], yaml)
 }
 
 function shown(input: unknown): string {

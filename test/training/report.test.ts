@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { LogLine, StepLine, ValidationLine } from '../../src/training/log.ts'
+import { chart, trainingReport } from '../../src/training/report.ts'
+
+const step = (number: number, changes: Partial<StepLine> = {}): StepLine => ({
+  kind: 'step',
+  step: number,
+  loss: 3 - number / 100,
+  parts: { loss_itc: 1, loss_itm: 1 - number / 200, loss_itg: 1 },
+  learning_rate: 1e-4,
+  gradient_norm: 2,
+  samples_per_second: 30,
+  waiting: 0.01,
+  memory: 1e9,
+  seconds: number,
+  ...changes,
+})
+const picture = 'data:image/png;base64,iVBORw0KGgo='
+const validation = (number: number, said: string): ValidationLine => ({
+  kind: 'validation',
+  step: number,
+  loss: 2.5,
+  parts: {},
+  examples: [{ picture, said, reference: 'a dog & a "cat"' }],
+})
+const lines: LogLine[] = [step(10), step(20), validation(20, 'a <dog>'), step(30), step(40), validation(40, 'a dog')]
+
+/** Elements that HTML lets stand without an end tag, or that have none. */
+const open = new Set(['meta', 'img', 'tr', 'th', 'td', 'p'])
+
+/** Fails unless every tag is closed in order, every attribute quoted, and every < and & part of a tag or an entity. */
+function assertWellFormed(html: string): void {
+  const stack: string[] = []
+  const body = html.replace(/<style>[\s\S]*?<\/style>/g, '').replace('<!doctype html>', '')
+  const rest = body.replace(
+    /<(\/?)([a-z][a-z0-9]*)((?:\s+[\w-]+="[^"<>]*")*)\s*(\/?)>/gi,
+    (_, end, name, _attributes, empty) => {
+      if (end) assert.equal(stack.pop(), name)
+      else if (!empty && !open.has(name)) stack.push(name)
+      return ''
+    },
+  )
+  assert.deepEqual(stack, [])
+  assert.doesNotMatch(rest, /[<>]/)
+  assert.doesNotMatch(rest, /&(?!(?:amp|lt|gt|quot);)/)
+}
+
+test('a page that needs nothing else, with facts, curves and examples, the last ones first', () => {
+  const page = trainingReport({ title: 'stage1 <&> "x"', facts: { batch: '8', 'crop & mirror': '<none>' }, lines })
+  assertWellFormed(page)
+  assert.match(page, /<title>stage1 &lt;&amp;&gt; &quot;x&quot;<\/title>/)
+  assert.match(page, /<th>batch<td>8\n<tr><th>crop &amp; mirror<td>&lt;none&gt;/)
+  assert.doesNotMatch(page, /https?:|src="(?!data:)|<script|<link/)
+  assert.equal(page.match(/<svg/g)?.length, 4)
+  assert.match(page, /After 40 steps[\s\S]*a dog<[\s\S]*After 20 steps[\s\S]*a &lt;dog&gt;/)
+  assert.match(page, /a dog &amp; a &quot;cat&quot;/)
+  for (const name of ['loss', 'itc', 'itm', 'itg', 'validation', 'learning rate'])
+    assert.match(page, new RegExp(`>${name}</text>`))
+})
+
+test('a run that has told nothing yet, one line, and a loss in one part', () => {
+  const none = trainingReport({ title: 'new', facts: {}, lines: [] })
+  assertWellFormed(none)
+  assert.equal(none.match(/Nothing yet\./g)?.length, 4)
+  const one = trainingReport({ title: 'new', facts: {}, lines: [step(1, { parts: { loss_lm: 3 } })] })
+  assertWellFormed(one)
+  assert.doesNotMatch(one, />lm<\/text>|NaN|Infinity/)
+})
+
+test('curves: the points where they belong, left to right, high values at the top', () => {
+  const svg = chart([
+    {
+      name: 'loss',
+      points: [
+        [0, 4],
+        [50, 2],
+        [100, 0],
+      ],
+    },
+  ])
+  // 900 wide with margins of 60 and 110, 260 high with 10 and 30.
+  assert.match(svg, /points="60\.0,10\.0 425\.0,120\.0 790\.0,230\.0"/)
+  const labels = [...svg.matchAll(/<text[^>]*>([^<]+)</g)].map(([, label]) => label)
+  assert.deepEqual(labels, ['0', '0', '1', '25', '2', '50', '3', '75', '4', '100', 'loss'])
+})
+
+test('values that are no numbers are left out, flat curves have a range, small numbers are readable', () => {
+  const svg = chart([
+    {
+      name: 'a',
+      points: [
+        [1, 5],
+        [2, Number.NaN],
+        [3, Number.POSITIVE_INFINITY],
+        [4, 5],
+      ],
+    },
+    { name: 'none', points: [[1, Number.NaN]] },
+  ])
+  assert.match(svg, /points="60\.0,120\.0 790\.0,120\.0"/)
+  assert.doesNotMatch(svg, /NaN|Infinity|>none</)
+  assert.match(
+    chart([
+      {
+        name: 'rate',
+        points: [
+          [0, 0],
+          [1, 1e-4],
+        ],
+      },
+    ]),
+    />1\.0e-4</,
+  )
+  assert.match(chart([{ name: '<b>', points: [[0, 0]] }]), /&lt;b&gt;/)
+})
