@@ -14,12 +14,17 @@ const longestRun = 24 * 60 * 60 * 1000
 /** A new, empty folder for drafts inside `folder`, which is made too. What dead runs left there is removed. The caller removes it. */
 export async function makeDraftFolder(folder: string): Promise<string> {
   await makeFolder(folder)
+  await removeAbandonedDrafts(folder)
+  return mkdtemp(join(folder, `writing.${await machineName()}.${process.pid}.`))
+}
+
+/** Removes what dead runs left there. */
+export async function removeAbandonedDrafts(folder: string): Promise<void> {
   const machine = await machineName()
   for (const name of await readdir(folder))
     if (await isAbandoned(join(folder, name), name, machine))
       // Another run may be removing the same folder.
       await rm(join(folder, name), { recursive: true, force: true }).catch(() => {})
-  return mkdtemp(join(folder, `writing.${machine}.${process.pid}.`))
 }
 
 /** With those above it. Not by `recursive`, which calls a read-only file system ENOENT (Node 20). */

@@ -5,7 +5,7 @@
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openCheckpoint } from '../checkpoints/node.ts'
-import { makeDraftFolder } from '../checkpoints/node-drafts.ts'
+import { makeDraftFolder, removeAbandonedDrafts } from '../checkpoints/node-drafts.ts'
 import { errorCode, fileError } from '../checkpoints/node-errors.ts'
 import { syncFolder, type TensorToWrite, writeAtomically, writeSafetensors } from '../checkpoints/node-write.ts'
 import type { Checkpoint } from '../checkpoints/safetensors.ts'
@@ -111,8 +111,9 @@ export async function bestRun(folder: string): Promise<BestRun | undefined> {
   return best
 }
 
-/** Removes all states but the last `keep` and the best one. */
+/** Removes all states but the last `keep` and the best one, and what runs that were killed have left. */
 export async function pruneRuns(folder: string, keep: number): Promise<void> {
+  await removeAbandonedDrafts(folder)
   const all = await steps(folder)
   const best = await bestRun(folder)
   const old = all.slice(0, -keep).filter((step) => step !== best?.step)

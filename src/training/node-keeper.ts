@@ -26,8 +26,8 @@ export type Moment = Omit<RunState, 'validation_loss'>
 export interface Keeper {
   /** Saves a state; with validation unless time presses. `saved` is what the kept features have spared the encoder. */
   save(moment: Moment, options: { readonly validate: boolean; readonly savings: Savings | undefined }): Promise<void>
-  /** Tells what a run that was killed behind its state did not come to tell. */
-  tell(saved: SavedRun): Promise<void>
+  /** Does what a run that was killed behind this state did not come to do. */
+  complete(saved: SavedRun): Promise<void>
 }
 
 export function openKeeper(options: KeeperOptions): Keeper {
@@ -74,7 +74,8 @@ export function openKeeper(options: KeeperOptions): Keeper {
       if (losses) await tellValidation(await openRun(folder), losses)
       await report(moment.step, savings)
     },
-    async tell(saved) {
+    async complete(saved) {
+      await pruneRuns(states, recipe.checkpoints.keep)
       const told = log.lines.some(({ kind, step }) => kind === 'validation' && step === saved.step)
       if (saved.validation_loss === null || told) return
       const losses = await validationLosses()

@@ -1,5 +1,5 @@
 /** `log.jsonl` and `bad.jsonl` of a run: appended as it goes. */
-import { open, readFile } from 'node:fs/promises'
+import { open, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errorCode, fileError, writeError } from '../checkpoints/node-errors.ts'
 import { writeAtomically, writeFully } from '../checkpoints/node-write.ts'
@@ -18,10 +18,14 @@ interface BadSample {
   readonly reason: string
 }
 
+/** What `writeAtomically` leaves behind when it is killed. */
+const draft = /^\.(log\.jsonl|bad\.jsonl|report\.html)\.[0-9a-f]+\.tmp$/
+
 /** Goes on behind what was told up to `step`; what came after it will be told again. Throws CheckpointError. */
 export async function openRunLog(folder: string, step: number): Promise<RunLog> {
   const path = join(folder, 'log.jsonl')
   const badPath = join(folder, 'bad.jsonl')
+  for (const name of await readdir(folder)) if (draft.test(name)) await rm(join(folder, name), { force: true })
   const lines = linesUpTo((await textOf(path)) ?? '', step)
   await writeAtomically(path, lines.map(asLine))
   const badText = await textOf(badPath)

@@ -113,7 +113,7 @@ async function trainOn(work: Work, options: TrainOptions): Promise<void> {
     const watcher = { ...(onLine && { onLine }), ...(onStep && { onStep }), ...(onPart && { onPart }) }
     const shared = { recipe, setup, graphs, variables, log, ...watcher }
     const keeper = openKeeper({ ...shared, output, states, facts, ...(threads !== undefined && { threads }) })
-    if (saved) await keeper.tell(saved)
+    if (saved) await keeper.complete(saved)
     await runSteps({ ...shared, batches, meter, keeper, identity, signal }, saved?.step ?? 0)
     signal?.throwIfAborted()
     await writeModel(work.model, {

@@ -1,4 +1,4 @@
-/** A world that a tiny model learns by heart: eight pictures of 16 pixels, their captions and questions, three tokenizers, random weights. */
+/** A world that a tiny model learns by heart: eight pictures of 16 pixels, each of one colour, their captions and questions, three tokenizers, random weights. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import sharp from 'sharp'
@@ -13,18 +13,25 @@ import { byteCharacters, byteLevelTokenizer } from '../../src/tokenizers/byte-le
 import { specialToken } from '../../src/tokenizers/tokenizer-json.ts'
 import { parseRecipe, type Recipe } from '../../src/training/recipe.ts'
 
-const colours = { red: [220, 40, 40], green: [40, 180, 60], blue: [50, 70, 220], white: [240, 240, 240] } as const
-type Colour = keyof typeof colours
+const colours = {
+  red: [220, 30, 30],
+  green: [30, 180, 60],
+  blue: [40, 60, 220],
+  white: [245, 245, 245],
+  black: [10, 10, 10],
+  yellow: [240, 220, 40],
+  pink: [250, 150, 200],
+  brown: [120, 70, 20],
+} as const
 
-/** Colours of the square and of what is behind it: no two pictures are alike. */
-export const scenes = (Object.keys(colours) as Colour[]).flatMap((square, i, all) =>
-  [1, 2].map((step) => ({ square, behind: all[(i + step) % all.length] as Colour })),
-)
+/** One picture each. */
+export const scenes = Object.keys(colours) as (keyof typeof colours)[]
 
-const captionOf = ({ square, behind }: (typeof scenes)[number]) => `a ${square} square on ${behind}`
+export const captionOf = (colour: string) => `a ${colour} square`
+export const question = 'what colour is it?'
 
 const words = [
-  ...['a', 'square', 'on', ...Object.keys(colours), 'what', 'colour', 'is', 'the', 'behind', 'it', 'photo', 'of'],
+  ...['a', 'square', 'what', 'colour', 'is', 'it', 'photo', 'of', ...scenes],
   ...['Question', 'Answer', 'Short', 'answer', ':', '?'],
 ]
 
@@ -35,26 +42,29 @@ export async function writeTinyData(folder: string): Promise<string> {
   const json = (name: string, value: unknown) => writeFileSync(join(folder, name), JSON.stringify(value))
   json('captions.json', {
     images: scenes.map((_, id) => ({ id, file_name: `${id}.png` })),
-    annotations: scenes.map((scene, image_id) => ({ image_id, caption: captionOf(scene) })),
+    annotations: scenes.map((colour, image_id) => ({ image_id, caption: captionOf(colour) })),
   })
-  const questions = scenes.flatMap(({ square, behind }, image_id) => [
-    { question_id: 2 * image_id, image_id, question: 'what colour is the square?', answer: square },
-    { question_id: 2 * image_id + 1, image_id, question: 'what colour is behind it?', answer: behind },
-  ])
-  json('questions.json', { questions })
+  json('questions.json', { questions: scenes.map((_, id) => ({ question_id: id, image_id: id, question })) })
   json('answers.json', {
-    annotations: questions.map(({ question_id, answer }) => ({ question_id, answers: [{ answer }] })),
+    annotations: scenes.map((colour, question_id) => ({ question_id, answers: [{ answer: colour }] })),
   })
-  writeFileSync(join(folder, 'texts.txt'), scenes.map(captionOf).join('\n'))
+  writeFileSync(join(folder, 'texts.txt'), texts().join('\n'))
   writeTokenizers(folder)
   return folder
 }
 
-async function drawPicture(file: string, { square, behind }: (typeof scenes)[number]): Promise<void> {
-  const pixels = Array.from({ length: 16 * 16 }, (_, at) => {
-    const [x, y] = [at % 16, Math.floor(at / 16)]
-    return colours[x >= 4 && x < 12 && y >= 4 && y < 12 ? square : behind]
-  })
+/** What is said of a colour, alone and behind the colour some times over: a language model learns to listen to what comes first. */
+function texts(): string[] {
+  return scenes.flatMap((colour) =>
+    [0, 0, 3, 4, 5].flatMap((times) => {
+      const first = Array.from({ length: times }, () => `${colour} `).join('')
+      return [captionOf(colour), `Question: ${question} Answer: ${colour}`].map((said) => `${first}${said}`)
+    }),
+  )
+}
+
+async function drawPicture(file: string, colour: (typeof scenes)[number]): Promise<void> {
+  const pixels = Array.from({ length: 16 * 16 }, () => colours[colour])
   await sharp(Uint8Array.from(pixels.flat()), { raw: { width: 16, height: 16, channels: 3 } })
     .png()
     .toFile(file)
