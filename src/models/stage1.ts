@@ -2,6 +2,7 @@
  * The objectives of the first stage (Li et al. 2023, section 3.2): image-text contrast (ITC), image-text matching (ITM) and image-grounded
  * text generation (ITG), summed with weights of 1. Reference: Blip2Qformer.forward, LAVIS 506965b, on one process.
  */
+import { ConfigError } from '../errors.ts'
 import { type Dim, input, int64s, label, scalar, type Value } from '../graph/index.ts'
 import { crossEntropy, IGNORED, type KeyValueCache, type Params, sharedCache } from '../nn/index.ts'
 import {
@@ -81,6 +82,7 @@ const LABEL_SMOOTHING = 0.1
  */
 export function stage1Graph(p: Params, config: RetrievalConfig, image: Value, options: Stage1Options): Stage1Losses {
   const wanted = new Set(options.losses ?? ['itc', 'itm', 'itg'])
+  if (wanted.size === 0) throw new ConfigError('stage 1: losses: expected itc, itm, itg or some of them, found none')
   const pass = firstPass(p, config, image, wanted.has('itg') ? options.decTokenId : undefined)
   const losses: { [Name in `loss_${Stage1Loss}`]?: Value } = {}
   if (wanted.has('itc') || wanted.has('itm')) {
@@ -215,4 +217,9 @@ function generationLoss(p: Params, config: RetrievalConfig, { ids, cache, captio
 
 function asLoss(loss: Value, name: string): Value {
   return label(reshape(loss, []), name)
+}
+
+/** The noise for `gumbel.images` and `gumbel.texts`; `random` draws uniform numbers in [0, 1). */
+export function gumbelNoise(count: number, random: () => number): Float32Array {
+  return Float32Array.from({ length: count }, () => -Math.log(-Math.log(random())))
 }

@@ -10,8 +10,16 @@ import type { Blip2Config, OptConfig, T5Config } from './config.ts'
 import { normParams } from './image-encoder.ts'
 import { behindQueries, causalMask, paddingMask } from './masks.ts'
 import { optDecoder, optEmbedding, optHead } from './opt.ts'
-import { qformer, seenBeforeNorm } from './qformer.ts'
+import { qformer, qformerEmbedding, qformerWithText, seenBeforeNorm } from './qformer.ts'
 import { t5CrossKeyValues, t5Decoder, t5Embedding, t5Encoder, t5Head } from './t5.ts'
+
+export interface Stage2Options {
+  /**
+   * The Q-Former reads the question too, so that the queries look for what was asked (section 4.3, fine-tuning for answers; LAVIS has not
+   * released it). It then has the text half of the first stage.
+   */
+  readonly question?: boolean
+}
 
 /**
  * The loss of a batch, of shape (): cross-entropy without smoothing, the mean over all labels but those of -100. `image` as in `stage1Graph`.
@@ -21,12 +29,16 @@ import { t5CrossKeyValues, t5Decoder, t5Embedding, t5Encoder, t5Head } from './t
  *   label is predicted by the token before it, that of bos by the last query, as LAVIS has it.
  * - T5: input_ids (tokens, batch): the prompt, which the encoder reads behind the queries, padded with pad_token_id; labels (targets, batch):
  *   what the decoder is to say, -100 for padding.
+ * - with `question`: question_ids (question, batch), padded with the Q-Former's pad_token_id.
  */
-export function stage2Graph(p: Params, config: Blip2Config, image: Value): { readonly loss: Value } {
-  const { qformer_config, num_query_tokens, text_config } = config
-  const queryTokens = p.get('query_tokens', [1, num_query_tokens, qformer_config.hidden_size])
-  const images = seenBeforeNorm(normParams(p), image, config.vision_config.post_layernorm_eps)
-  const queries = label(qformer(p.at('qformer'), qformer_config, queryTokens, images), 'query_output')
+export function stage2Graph(
+  p: Params,
+  config: Blip2Config,
+  image: Value,
+  options: Stage2Options = {},
+): { readonly loss: Value } {
+  const { text_config } = config
+  const queries = label(readQueries(p, config, image, options), 'query_output')
   const prompt = linear(p.at('language_projection'), queries, languageSize(config))
   const lm = p.at('language_model')
   switch (text_config.model_type) {
@@ -35,6 +47,19 @@ export function stage2Graph(p: Params, config: Blip2Config, image: Value): { rea
     case 't5':
       return { loss: t5Loss(lm, text_config, prompt) }
   }
+}
+
+/** The queries that have seen the image, and the question if there is one (queries, batch, hidden_size). */
+function readQueries(p: Params, config: Blip2Config, image: Value, { question }: Stage2Options): Value {
+  const { qformer_config, num_query_tokens, vision_config } = config
+  const tokens = p.get('query_tokens', [1, num_query_tokens, qformer_config.hidden_size])
+  const images = seenBeforeNorm(normParams(p), image, vision_config.post_layernorm_eps)
+  if (!question) return qformer(p.at('qformer'), qformer_config, tokens, images)
+  const ids = input('question_ids', 'int64', ['question', image.shape[1] as Dim])
+  const positions = reshape(indicesAlong(ids, 0), ['question', 1])
+  const embeds = qformerEmbedding(p.at('embeddings'), qformer_config, ids, positions)
+  const mask = behindQueries(paddingMask(ids, qformer_config.pad_token_id), num_query_tokens)
+  return qformerWithText(p.at('qformer'), qformer_config, tokens, images, { embeds, mask }).queries
 }
 
 /** Language modelling behind the queries. Nothing that counts sees the padding, as it is behind. */

@@ -5,9 +5,16 @@ import { describe, test } from 'node:test'
 import { openCheckpoint } from '../../src/checkpoints/node.ts'
 import { input, type Value } from '../../src/graph/index.ts'
 import type { QFormerConfig } from '../../src/models/config.ts'
-import { qformer, qformerEmbedding, qformerText, qformerWithText } from '../../src/models/qformer.ts'
-import { type Params, recorderParams } from '../../src/nn/index.ts'
-import { concat } from '../../src/ops/index.ts'
+import {
+  qformer,
+  qformerEmbedding,
+  qformerText,
+  qformerWithText,
+  seenBeforeNorm,
+  seenItems,
+} from '../../src/models/qformer.ts'
+import { layerNorm, type Params, recorderParams } from '../../src/nn/index.ts'
+import { concat, takeItems } from '../../src/ops/index.ts'
 import { assertTensor } from '../support/assert.ts'
 import { assertGradientsOf } from '../support/central-differences.ts'
 import { compute } from '../support/evaluate.ts'
@@ -65,6 +72,33 @@ test('gradients of a layer with and one without attention to the image, and of q
   const y = build(weights.params, tiny, 2, image)
   const feeds = { ...weights.feeds(100), image: normal(1, [3, 2, 3]) }
   await assertGradientsOf(y, [...weights.values(), image], feeds, { tolerance: 1e-3 })
+})
+
+describe('images before their norm', () => {
+  const hidden = input('hidden', 'float32', ['patches', 'batch', 3])
+  const feeds = { hidden: normal(5, [3, 2, 3]), items: longs([3], [1, 0, 1]) }
+  const queries = (p: Params) => p.get('query_tokens', [1, 2, tiny.hidden_size])
+
+  test('are the images behind it, in values and in the gradients of all weights', async () => {
+    const weights = fedWeights()
+    const p = weights.params
+    const folded = qformer(p.at('qformer'), tiny, queries(p), seenBeforeNorm(p.at('norm'), hidden, 1e-5))
+    const plain = qformer(p.at('qformer'), tiny, queries(p), layerNorm(p.at('norm'), hidden, 1e-5))
+    const fed = { ...weights.feeds(80), ...feeds }
+    assertTensor(await compute(folded, fed), await compute(plain, fed), 1e-5)
+    await assertGradientsOf(folded, [...weights.values(), hidden], fed, { tolerance: 1e-3 })
+  })
+
+  test('in another order, one twice', async () => {
+    const weights = fedWeights()
+    const p = weights.params
+    const images = seenBeforeNorm(p.at('norm'), hidden, 1e-5)
+    const all = qformer(p.at('qformer'), tiny, queries(p), images)
+    const some = qformer(p.at('qformer'), tiny, queries(p), seenItems(images, input('items', 'int64', ['count'])))
+    const fed = { ...weights.feeds(80), ...feeds }
+    const expected = takeItems(all, input('items', 'int64', ['count']))
+    assertTensor(await compute(some, fed), await compute(expected, fed), 1e-6)
+  })
 })
 
 describe('a text half', () => {

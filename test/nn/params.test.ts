@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { input } from '../../src/graph/index.ts'
-import { paramsFrom } from '../../src/nn/index.ts'
+import { paramsFrom, routedParams } from '../../src/nn/index.ts'
 
 const memory = (values: Float32Array) => ({ kind: 'memory', values }) as const
 
@@ -35,4 +35,12 @@ test('labels are paths', () => {
   const x = input('x', 'float32', [2])
   assert.equal(p.label(x).label, 'layers.0')
   assert.equal(p.label(x, 'mlp').label, 'layers.0.mlp')
+})
+
+test('weights from two sources, by their full names', () => {
+  const [fed, stored] = [paramsFrom(() => undefined), paramsFrom(() => memory(Float32Array.of(1)))]
+  const p = routedParams((name) => (name.startsWith('qformer.') ? fed : stored))
+  assert.equal(p.at('qformer').get('bias', [1]), fed.get('qformer.bias', [1]))
+  assert.equal(p.at('vision_model').get('bias', [1]), stored.get('vision_model.bias', [1]))
+  assert.equal(p.at('qformer').label(input('x', 'float32', [2])).label, 'qformer')
 })
