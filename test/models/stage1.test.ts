@@ -109,17 +109,22 @@ test('gradients of every weight, with one image twice in the batch', async () =>
 describe('negatives', () => {
   test('are those of the largest similarity plus noise, another image and another text', async () => {
     const noise = { 'gumbel.images': normal(21, [3, 3]), 'gumbel.texts': normal(22, [3, 3]) }
-    const drawn = await run({ texts }, noise)
+    const drawn = await run({ texts }, { ...noise, temp: floats([], [0.05]) })
     const sim = (image: number, text: number) => numbers(drawn.sim)[3 * image + text]!
     const largest = (score: (row: number, column: number) => number) =>
       [0, 1, 2].map((row) =>
         [0, 1, 2].filter((column) => column !== row).reduce((a, b) => (score(row, a) >= score(row, b) ? a : b)),
       )
-    const at = (name: keyof typeof noise, row: number, column: number) => numbers(noise[name])[3 * row + column]!
+    const noiseOf = (name: keyof typeof noise, row: number, column: number) => numbers(noise[name])[3 * row + column]!
     const negatives = {
-      images: largest((text, image) => sim(image, text) + at('gumbel.images', text, image)),
-      texts: largest((image, text) => sim(image, text) + at('gumbel.texts', image, text)),
+      images: largest((text, image) => sim(image, text) + noiseOf('gumbel.images', text, image)),
+      texts: largest((image, text) => sim(image, text) + noiseOf('gumbel.texts', image, text)),
     }
+    const mixedUp = {
+      images: largest((text, image) => sim(text, image) + noiseOf('gumbel.images', text, image)),
+      texts: largest((image, text) => sim(text, image) + noiseOf('gumbel.texts', image, text)),
+    }
+    for (const drawn of ['images', 'texts'] as const) assert.notDeepEqual(mixedUp[drawn], negatives[drawn])
     const forced = await run({ texts, negatives })
     assert.equal(one(drawn, 'loss_itm'), one(forced, 'loss_itm'))
     const shifted = { images: negatives.images.map((image, text) => 3 - image - text), texts: negatives.texts }
