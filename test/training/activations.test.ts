@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { gradients } from '../../src/autodiff/index.ts'
+import { input, parameter } from '../../src/graph/index.ts'
+import { add, matmul, mul, reduceSum, reshape, sqrt } from '../../src/ops/index.ts'
+import { keptBytes } from '../../src/training/activations.ts'
+
+test('what the gradient reads again is counted once, views of it and what it does not read are not', () => {
+  const x = input('x', 'float32', ['batch', 8])
+  const w = parameter('w', [8, 4])
+  const product = matmul(x, w) // read twice below: kept, 4 · batch
+  const square = mul(product, reshape(product, ['batch', 4])) // its gradient reads the product and a view of it; kept for the root
+  const root = sqrt(add(square, square)) // the sum is read by nobody, the root by its own gradient: kept
+  const loss = reduceSum(root, [0, 1])
+  const bytes = keptBytes([loss], gradients(loss, [w]), { batch: 10 })
+  assert.equal(bytes, 2 * 4 * 4 * 10)
+})
+
+test('below the weights that train nothing is kept', () => {
+  const x = input('x', 'float32', ['batch', 8])
+  const frozen = matmul(mul(x, x), parameter('frozen', [8, 8]))
+  const w = parameter('w', [8, 4])
+  const loss = reduceSum(matmul(frozen, w), [0, 1])
+  // Only the input of the last product.
+  assert.equal(keptBytes([loss], gradients(loss, [w]), { batch: 3 }), 4 * 3 * 8)
+})
