@@ -1,6 +1,7 @@
 /** Samples with their texts → what the graph of an objective reads. Texts are (tokens, batch), padded at the end. */
 import type { Item } from '../data/node-loader.ts'
 import type { Blip2Config, OptConfig, T5Config } from '../models/config.ts'
+import { gumbelNoise } from '../models/stage1.ts'
 import { randomFor } from '../random.ts'
 import type { Tensor } from '../runtime/device.ts'
 import { float32, int64 } from '../tasks/layout.ts'
@@ -41,11 +42,6 @@ export function pairFeeds(
     'gumbel.images': gumbel(),
     'gumbel.texts': gumbel(),
   }
-}
-
-/** -ln(-ln u) for u uniform in (0, 1). */
-function gumbelNoise(count: number, random: () => number): Float32Array {
-  return Float32Array.from({ length: count }, () => -Math.log(-Math.log((random() * 2 ** 32 + 0.5) / (2 ** 32 + 1))))
 }
 
 /** For `languageModelGraph`: each text and a line break, with which OPT ends it (LAVIS, blip2_opt.py). */
