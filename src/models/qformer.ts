@@ -44,6 +44,11 @@ export interface TextInputs {
   readonly embeds: Value
   /** Added to the attention scores, broadcast to (batch, heads, rows, keys): 0 where a row may look, -∞ elsewhere. */
   readonly mask: Value
+  /**
+   * Where texts are read with several images each: (count) int64, the index of the text of each item of the batch. What the first layer
+   * does before an image is seen is then done once for each text.
+   */
+  readonly items?: Value
 }
 
 /** A batch of images as the layers that attend to them see it. */
@@ -141,7 +146,7 @@ export function qformerWithText(
   config: QFormerConfig,
   queryTokens: Value,
   image: Value | SeenImages,
-  { embeds, mask }: TextInputs,
+  { embeds, mask, items }: TextInputs,
 ): QueriesAndText {
   const rows = concat([repeatAxis(transpose(queryTokens, [1, 0, 2]), 1, embeds, 1), embeds], 0)
   const [queries, text] = layers(p, config, rows, {
@@ -149,6 +154,7 @@ export function qformerWithText(
     text: embeds.shape[0] as Dim,
     images: 'repeat' in image ? image : seenImages(image),
     mask,
+    ...(items && { items }),
     cache: emptyCache(),
   }) as [Value, Value]
   return { queries, text }
@@ -168,18 +174,26 @@ interface Rows {
   readonly text: Dim
   readonly images?: SeenImages
   readonly mask?: Value
+  readonly items?: Value
   readonly cache: KeyValueCache
 }
 
 /** The queries' rows, the text's, or both, apart from each other: often only one of them is used. */
 function layers(p: Params, config: QFormerConfig, embeds: Value, rows: Rows): Value[] {
   let parts = [layerNorm(p.at('layernorm'), embeds, config.layer_norm_eps)]
+  const afterFirst = withEachItem(rows)
   for (let i = 0; i < config.num_hidden_layers; i++) {
     const x = parts.length === 1 ? (parts[0] as Value) : concat(parts, 0)
     const seesImage = i % config.cross_attention_frequency === 0
-    parts = qformerLayer(p.at('encoder.layer').at(i), config, x, rows, seesImage ? rows.images : undefined)
+    const before = i === 0 ? rows : afterFirst
+    parts = qformerLayer(p.at('encoder.layer').at(i), config, x, before, seesImage ? rows.images : undefined)
   }
   return parts
+}
+
+/** The rows once the first layer has made an item of each pair of image and text. */
+function withEachItem({ items, mask, ...rows }: Rows): Rows {
+  return { ...rows, ...(mask && { mask: items ? gather(mask, items) : mask }) }
 }
 
 /** Post-norm block. */
@@ -193,7 +207,8 @@ function qformerLayer(p: Params, config: QFormerConfig, x: Value, rows: Rows, im
   if (rows.text === 0) return [ofQueries(attended)]
   if (rows.queries === 0) return [ofText(attended)]
   const [queries, text] = split(attended, [rows.queries, rows.text], 0) as [Value, Value]
-  return [ofQueries(queries), ofText(text)]
+  const forEachItem = (y: Value) => (rows.items ? takeItems(y, rows.items) : y)
+  return [ofQueries(forEachItem(queries)), forEachItem(ofText(text))]
 }
 
 /** All rows, and those of the cache, among each other. */

@@ -14,7 +14,6 @@ import {
   dropFrontAxes,
   equal,
   expandLike,
-  gather,
   indicesAlong,
   logSoftmax,
   mul,
@@ -27,7 +26,6 @@ import {
   slice,
   split,
   swapLast,
-  takeItems,
   where,
 } from '../ops/index.ts'
 import type { RetrievalConfig } from './config.ts'
@@ -179,7 +177,7 @@ function matchingLoss(p: Params, config: RetrievalConfig, pass: FirstPass, pairs
   const textItems = concat([own, own, negativeTexts], 0)
 
   const mask = behindQueries(paddingMask(ids, qformer_config.pad_token_id), num_query_tokens)
-  const text = { embeds: takeItems(embeds, textItems), mask: gather(mask, textItems) }
+  const text = { embeds, mask, items: textItems }
   const images3 = seenItems(images, imageItems)
   const { queries } = qformerWithText(p.at('qformer'), qformer_config, queryTokens(p, config), images3, text)
 
