@@ -43,8 +43,8 @@ export function gemm(x: Value, w: Value, b?: Value): Value {
 }
 
 /**
- * xᵀ as a tensor of its own. ONNX Runtime joins a plain transposition to the product behind it, which is a third slower for tall matrices
- * (2,056 × 768: 71 against 94 GFLOP per second of a core, `bench/training.ts`); it does not where the axes are regrouped in between.
+ * xᵀ as a tensor of its own. ONNX Runtime joins a plain transposition to the product behind it, whose packing then reads x against the
+ * grain (2,056 × 768: 69 ms of processor time instead of 53, `bench/weight-gradient.ts`); not where the axes are regrouped in between.
  */
 function turned(x: Value): Value {
   const [rows, columns] = x.shape as [Dim, Dim]
