@@ -7,6 +7,7 @@ import { partOf } from '../models/names/names.ts'
 import { retrievalTiedNames } from '../models/retrieval.ts'
 import { describeMisfit, findWeight, recorderParams, type StoredTensor } from '../nn/index.ts'
 import { type ModelConfig, type Objective, pixelInput } from './objective.ts'
+import type { Origin } from './recipe.ts'
 
 export type Shape = readonly number[]
 
@@ -28,16 +29,17 @@ const frozenParts = [
 ] as const
 
 /**
- * `sources` are the checkpoints as the recipe names them, `stored` what is in them by canonical name. Weights that train may be missing.
+ * `origins` are the checkpoints as the recipe names them, `stored` what is in them by canonical name. Weights that train may be missing.
  * Throws CheckpointError for frozen ones that are, and for all that do not fit the model.
  */
 export function checkWeights(
   needed: ReadonlyMap<string, Shape>,
   { trains }: Objective,
   stored: ReadonlyMap<string, Pick<StoredTensor, 'dtype' | 'shape'>>,
-  sources: readonly string[],
+  origins: readonly Origin[],
 ): void {
-  const where = sources.length === 0 ? 'there is no checkpoint in it' : sources.join(', ')
+  const named = origins.map(({ checkpoint, only }) => (only ? `${checkpoint} (only ${only})` : checkpoint))
+  const where = named.length === 0 ? 'there is no checkpoint in it' : named.join(', ')
   for (const [part, advice] of frozenParts) {
     const names = [...needed.keys()].filter((name) => partOf(name) === part && !trains(name))
     if (names.length === 0 || names.some((name) => stored.has(name))) continue

@@ -3,9 +3,10 @@ import { openCheckpoint } from '../checkpoints/node.ts'
 import { digestBlocks } from '../checkpoints/node-digest.ts'
 import type { Checkpoint, StoredTensor } from '../checkpoints/safetensors.ts'
 import { CheckpointError } from '../errors.ts'
-import { type Origin, recogniseNames } from '../models/names/names.ts'
+import { type Origin, partOf, recogniseNames } from '../models/names/names.ts'
 import { imageEncoderNames, languageModelNames } from '../models/names/supplements.ts'
 import { layOut, type SourceOptions } from '../tasks/node-source.ts'
+import type { Origin as RecipeOrigin } from './recipe.ts'
 
 /** Canonical name → where it lies as float32, or the values of one that is in no file as it is needed. */
 export interface StartingWeights {
@@ -22,13 +23,22 @@ export interface FoundWeights {
   layOut(options: Pick<SourceOptions, 'signal' | 'onProgress'>): Promise<StartingWeights>
 }
 
-/** Reads the tables of the checkpoints (folders or files); of two that have a weight, the first gives it. Throws CheckpointError. */
-export async function findWeights(paths: readonly string[]): Promise<FoundWeights> {
+/** A folder or file, and what is taken of it: all unless a part is named. */
+export interface WeightFile {
+  readonly path: string
+  readonly only?: RecipeOrigin['only'] | undefined
+}
+
+/** Reads the tables of the checkpoints; of two that have a weight, the first gives it. Throws CheckpointError. */
+export async function findWeights(sources: readonly WeightFile[]): Promise<FoundWeights> {
   const tensors = new Map<string, StoredTensor>()
   const parts: { checkpoint: Checkpoint; wanted: (readonly [string, Origin])[] }[] = []
-  for (const path of paths) {
+  for (const { path, only } of sources) {
     const checkpoint = await openCheckpoint(path)
-    const wanted = [...originsIn([...checkpoint.tensors.keys()], path)].filter(([name]) => !tensors.has(name))
+    const wanted = [...originsIn([...checkpoint.tensors.keys()], path)].filter(
+      ([name]) => !tensors.has(name) && (only === undefined || only === heldPart(name)),
+    )
+    if (only !== undefined && wanted.length === 0) throw new CheckpointError(`model.from: ${path}: no ${only} in it`)
     for (const [name, origin] of wanted) tensors.set(name, { ...stored(checkpoint, origin), name })
     parts.push({ checkpoint, wanted })
   }
@@ -45,6 +55,12 @@ export async function findWeights(paths: readonly string[]): Promise<FoundWeight
       return into
     },
   }
+}
+
+/** What trains with the Q-Former counts as its own: query tokens, projections, the norm behind the encoder. */
+function heldPart(name: string): RecipeOrigin['only'] {
+  const part = partOf(name)
+  return part === 'image encoder' || part === 'language model' ? part : 'Q-Former'
 }
 
 /** One tensor, or three thirds of a bias of which two are stored. */

@@ -5,7 +5,7 @@ import { isBareName, isRepositoryName } from '../checkpoints/hub.ts'
 import { missingTokenizerFiles } from '../checkpoints/node-cache.ts'
 import { ConfigError } from '../errors.ts'
 import { findPreset } from '../models/presets.ts'
-import type { DataSpec, Recipe } from './recipe.ts'
+import { type DataSpec, originsOf, type Recipe } from './recipe.ts'
 
 export interface Places {
   /** Where paths of the data start. */
@@ -22,7 +22,8 @@ export interface Places {
  * Paths start at `folder`, the recipe's. Those of the model, which earlier runs may have written, are looked for in the current folder too.
  * Throws ConfigError with a line for each thing that is not there.
  */
-export async function findPlaces({ model, data }: Recipe, folder: string): Promise<Places> {
+export async function findPlaces(recipe: Recipe, folder: string): Promise<Places> {
+  const { model, data } = recipe
   const problems: string[] = []
 
   async function find(field: string, path: string, isName: (path: string) => boolean): Promise<string> {
@@ -33,7 +34,9 @@ export async function findPlaces({ model, data }: Recipe, folder: string): Promi
     return path
   }
 
-  const from = await Promise.all(model.from.map((source, i) => find(`model.from.${i}`, source, isModelName)))
+  const from = await Promise.all(
+    originsOf(recipe).map(({ checkpoint }, i) => find(`model.from.${i}`, checkpoint, isModelName)),
+  )
   const config = typeof model.config === 'string' ? await find('model.config', model.config, () => false) : undefined
   const tokenizer =
     model.tokenizer === undefined ? undefined : await find('model.tokenizer', model.tokenizer, isTokenizerName)

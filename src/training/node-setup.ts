@@ -18,7 +18,7 @@ import { findWeights, type StartingWeights } from './node-found-weights.ts'
 import { type ConfigJson, findTokenizer, readConfig, requireKind, requireRoom } from './node-model-config.ts'
 import { findPlaces, type Places } from './node-places.ts'
 import { type ModelConfig, type Objective, objectiveOf } from './objective.ts'
-import { comparesTexts, type DataSpec, type Recipe } from './recipe.ts'
+import { comparesTexts, type DataSpec, originsOf, type Recipe } from './recipe.ts'
 
 export interface Setup {
   readonly config: ModelConfig
@@ -60,14 +60,15 @@ export async function setUp(recipe: Recipe, options: SetupOptions): Promise<Setu
   const tokenizer = await loadTokenizer(tokenizerFolder)
   requireRoom(recipe, parsed, tokenizer)
 
-  const found = await findWeights(checkpoints)
+  const origins = originsOf(recipe)
+  const found = await findWeights(checkpoints.map((path, i) => ({ path, only: origins[i]?.only })))
   const size = recipe.data.image_size ?? parsed.vision_config.image_size
   const stored = { tensors: found.tensors, replaced: new Map() }
   const { config, replaced: positions } = await atImageSize<ModelConfig>(parsed, stored, size)
   const words = comparesTexts(recipe) ? qformerTokenizer(tokenizer, config.qformer_config.vocab_size) : undefined
   const objective = objectiveOf(recipe, config, words?.decId ?? 0)
   const needed = [...neededWeights(config, objective)].filter(([name]) => !positions.has(name))
-  checkWeights(new Map(needed), objective, found.tensors, recipe.model.from)
+  checkWeights(new Map(needed), objective, found.tensors, origins)
 
   const { tensors, replaced } = await found.layOut(options)
   return {

@@ -41,6 +41,20 @@ const source = z.discriminatedUnion(
   'expected a kind of data: captions, vqa, folder, table, shards or text',
 )
 
+/** What may be taken of a checkpoint: the part that is called so, or all that trains with the Q-Former. */
+export const checkpointParts = ['image encoder', 'language model', 'Q-Former'] as const
+
+const checkpoint = z.union(
+  [
+    path,
+    z.strictObject({
+      checkpoint: path,
+      only: z.enum(checkpointParts, `expected one of ${checkpointParts.join(', ')}`),
+    }),
+  ],
+  'expected a path or name, or {checkpoint, only}',
+)
+
 /** The fields. What goes with what is looked at by `parseRecipe`. */
 export const recipeSchema = z.strictObject({
   objective: z.enum(objectives, `expected one of ${objectives.join(', ')}`),
@@ -52,8 +66,11 @@ export const recipeSchema = z.strictObject({
   model: z.strictObject({
     /** config.json of the model, as fields; or its file. Default: that of the first of `from`. */
     config: z.union([path, z.record(z.string(), z.unknown())], 'expected a file, or fields').optional(),
-    /** Checkpoints that have weights to begin with, by any name, folder or file; the first that has a weight gives it. */
-    from: z.array(path).default([]),
+    /**
+     * Checkpoints that have weights to begin with, by any name, folder or file; the first that has a weight gives it. `only` takes a part:
+     * the image encoder of a BLIP-2 whose Q-Former is to be made anew.
+     */
+    from: z.array(checkpoint).default([]),
     /** Folder or name of the tokenizer: of the Q-Former's texts, in stage 2 of the language model's. */
     tokenizer: path.optional(),
     /** Train the image encoder too (fine-tuning). */
@@ -124,6 +141,17 @@ export const recipeSchema = z.strictObject({
 
 export type Recipe = z.infer<typeof recipeSchema>
 export type DataSpec = z.infer<typeof source>
+
+export interface Origin {
+  /** Path or name. */
+  readonly checkpoint: string
+  readonly only?: (typeof checkpointParts)[number]
+}
+
+/** The entries of `model.from` in their long form. */
+export function originsOf({ model }: Recipe): Origin[] {
+  return model.from.map((entry) => (typeof entry === 'string' ? { checkpoint: entry } : entry))
+}
 
 /** Whether texts are read by the Q-Former, or by its stand-in, and compared with images. Else a language model says them. */
 export function comparesTexts({ objective }: Pick<Recipe, 'objective'>): boolean {

@@ -33,7 +33,7 @@ async function values(name: string): Promise<Float32Array> {
 }
 
 async function open(...paths: readonly string[]): Promise<StartingWeights> {
-  return (await findWeights(paths)).layOut({})
+  return (await findWeights(paths.map((path) => ({ path })))).layOut({})
 }
 
 const begin = (name: string, shape: readonly number[], weights: StartingWeights, seed = 1) =>
@@ -138,6 +138,19 @@ test('the first checkpoint that has a weight gives it', async () => {
   assert.deepEqual((await begin(query, [16, 16], second)).values, await values(query))
 })
 
+test('a part of a checkpoint: what trains with the Q-Former belongs to it', async () => {
+  const path = join(root, 'model')
+  const names = async (only: 'image encoder' | 'Q-Former') => [...(await findWeights([{ path, only }])).tensors.keys()]
+  const encoder = await names('image encoder')
+  assert.ok(encoder.includes('vision_model.embeddings.patch_embedding.weight'))
+  assert.ok(encoder.every((name) => name.startsWith('vision_model.') && !name.includes('post_layernorm')))
+  const rest = await names('Q-Former')
+  for (const name of [query, 'query_tokens', 'itm_head.weight', 'temp', bias, 'vision_model.post_layernorm.bias'])
+    assert.ok(rest.includes(name), name)
+  assert.equal(encoder.length + rest.length, model.size)
+  await assert.rejects(findWeights([{ path, only: 'language model' }]), /model\.from: .*model: no language model in it/)
+})
+
 test('first-stage files under the names of LAVIS and of mmpretrain give the same weights', async () => {
   const folder = join(repositoryRoot, 'test', 'reference', 'lavis-qformer')
   const [lavis, torch, mmpretrain] = await Promise.all(
@@ -175,7 +188,7 @@ test('a language model, an encoder alone, and a file of something else', async (
       data: (await readTensor({ name, shape, ...rest })) as Float32Array,
     }))
     await writeSafetensors(join(root, file), await Promise.all(written))
-    return findWeights([join(root, file)])
+    return findWeights([{ path: join(root, file) }])
   }
   const language = await alone('language.safetensors', 'language_model.', '')
   const expected = [...tensors.keys()].filter((name) => name.startsWith('language_model.'))
@@ -184,7 +197,7 @@ test('a language model, an encoder alone, and a file of something else', async (
     { name: 'conv1.weight', dtype: 'F32', shape: [1], data: new Float32Array(1) },
   ])
   await assert.rejects(
-    findWeights([join(root, 'else.safetensors')]),
+    findWeights([{ path: join(root, 'else.safetensors') }]),
     /else\.safetensors: expected a BLIP-2, an image encoder, a language model \(OPT, Flan-T5\) or a BERT, found conv1\.weight/,
   )
 })
