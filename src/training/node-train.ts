@@ -1,7 +1,6 @@
 /** A training run: batches in, checkpoints, log, report and a model out. Killed at any moment, it goes on as if it had not been. */
 import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { openCheckpoint } from '../checkpoints/node.ts'
 import { fileError } from '../checkpoints/node-errors.ts'
 import { lockFolder } from '../checkpoints/node-lock.ts'
 import { ConfigError } from '../errors.ts'
@@ -10,7 +9,7 @@ import { machineMemory } from '../runtime/node-memory.ts'
 import { createMeter } from './meter.ts'
 import { type Batches, openBatches, partSize } from './node-batches.ts'
 import { lastRun, type SavedRun } from './node-checkpoints.ts'
-import { writeModel } from './node-finish.ts'
+import { MAKER, makerOf, writeModel } from './node-finish.ts'
 import { buildGraphs } from './node-graphs.ts'
 import { openKeeper } from './node-keeper.ts'
 import { featureBytes } from './node-kept-features.ts'
@@ -45,7 +44,10 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<stri
     throw new ConfigError(
       `output: ${output} holds a run of another recipe, or from other weights; choose another folder, or delete it`,
     )
-  if (saved?.step === recipe.steps && (await isMadeBy(identity, model))) {
+  const maker = await makerOf(model)
+  if (maker === null && !saved)
+    throw new ConfigError(`output: ${model} is there already, and no run has made it; choose another folder`)
+  if (saved?.step === recipe.steps && maker === identity) {
     options.onNotice?.(`all ${saved.step} steps are done already`)
     return model
   }
@@ -122,7 +124,7 @@ async function trainOn(work: Work, options: TrainOptions): Promise<void> {
       frozen: graphs.frozen,
       tokenizerFolder: setup.tokenizerFolder,
       metadata: {
-        made_by: `blip2 train: ${recipe.objective}, ${recipe.steps} steps, seed ${recipe.seed}`,
+        made_by: `${MAKER}: ${recipe.objective}, ${recipe.steps} steps, seed ${recipe.seed}`,
         run: identity,
       },
     })
@@ -130,11 +132,6 @@ async function trainOn(work: Work, options: TrainOptions): Promise<void> {
     await batches?.close()
     await device.dispose()
   }
-}
-
-async function isMadeBy(identity: string, model: string): Promise<boolean> {
-  const { metadata = {} } = await openCheckpoint(model).catch(() => ({}) as { metadata?: Record<string, string> })
-  return metadata.run === identity
 }
 
 /** Of the named dimensions of the graphs, when texts are as long as they can be. */

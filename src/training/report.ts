@@ -23,8 +23,8 @@ export function trainingReport({ title, facts, lines }: ReportInput): string {
   body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color: #222 }
   table { border-collapse: collapse } th { text-align: left; font-weight: 600; padding: .15rem 1.5rem .15rem 0; vertical-align: top }
   svg { width: 100%; height: auto } svg text { font: 11px system-ui, sans-serif; fill: #555 }
-  figure { display: inline-block; margin: 0 1rem 1rem 0; width: 11rem; vertical-align: top; font-size: 13px }
-  img { width: 8rem; image-rendering: pixelated; border: 1px solid #ddd } .said { font-weight: 600 } .reference { color: #666 }
+  td { padding: .15rem .75rem .15rem 0; vertical-align: top } .examples { font-size: 13px } .examples tr { border-top: 1px solid #eee }
+  img { width: 6rem; display: block; border: 1px solid #ddd } .reference { color: #666 } .same { color: #2e7d32; font-weight: 600 }
 </style>
 <h1>${escaped(title)}</h1>
 <table>${rows.join('\n')}</table>
@@ -36,11 +36,7 @@ ${chart([{ name: 'learning rate', points: steps.map((line) => [line.step, line.l
 ${chart([{ name: 'norm', points: steps.map((line) => [line.step, line.gradient_norm]) }])}
 <h2>Samples a second</h2>
 ${chart([{ name: 'samples/s', points: steps.map((line) => [line.step, line.samples_per_second]) }])}
-${validations
-  .filter(({ examples }) => examples.length > 0)
-  .map(exampleSection)
-  .reverse()
-  .join('\n')}
+${exampleTable(validations.filter(({ examples }) => examples.length > 0))}
 </html>
 `
 }
@@ -59,13 +55,27 @@ function lossCurves(steps: readonly StepLine[], validations: readonly Validation
   ]
 }
 
-function exampleSection({ step, examples }: ValidationLine): string {
-  const figures = examples.map(
-    ({ picture, said, reference }) =>
-      `<figure><img src="${escaped(picture)}" alt=""><figcaption><div class="said">${escaped(said)}</div>` +
-      `<div class="reference">${escaped(reference)}</div></figcaption></figure>`,
+/** Checkpoints whose examples are shown. */
+const mostColumns = 6
+
+/** What was said of each picture, from the first checkpoint to the last. */
+function exampleTable(validations: readonly ValidationLine[]): string {
+  const last = validations.at(-1)
+  if (!last) return ''
+  const columns = Math.min(mostColumns, validations.length)
+  const shown = Array.from(
+    { length: columns },
+    (_, i) => validations[Math.round((i * (validations.length - 1)) / Math.max(1, columns - 1))] as ValidationLine,
   )
-  return `<h2>After ${step} steps</h2>\n${figures.join('\n')}`
+  const head = ['picture', 'reference', ...shown.map(({ step }) => `after ${step} steps`)]
+  const rows = last.examples.map(({ picture, reference }, row) => {
+    const said = shown.map(({ examples }) => examples[row]?.said ?? '')
+    const cells = said.map((words) => `<td${words === reference ? ' class="same"' : ''}>${escaped(words)}`)
+    return `<tr><td><img src="${escaped(picture)}" alt=""><td class="reference">${escaped(reference)}${cells.join('')}`
+  })
+  return `<h2>Examples</h2>
+<table class="examples"><tr>${head.map((name) => `<th>${name}`).join('')}
+${rows.join('\n')}</table>`
 }
 
 const size = { width: 900, height: 260, left: 60, right: 110, top: 10, bottom: 30 }
@@ -98,7 +108,13 @@ export function chart(curves: readonly Curve[]): string {
   const lines = shown.map(({ name, points }, i) => {
     const path = points.map(([x, y]) => `${px(x).toFixed(1)},${py(y).toFixed(1)}`).join(' ')
     const ink = inks[i % inks.length]
+    // A line through one point is not seen.
+    const dots =
+      points.length < 3
+        ? points.map(([x, y]) => `<circle cx="${px(x).toFixed(1)}" cy="${py(y).toFixed(1)}" r="3" fill="${ink}"/>`)
+        : []
     return (
+      dots.join('') +
       `<polyline points="${path}" fill="none" stroke="${ink}" stroke-width="1.5"/>` +
       `<text x="${width - right + 8}" y="${top + 14 * (i + 1)}" style="fill:${ink}">${escaped(name)}</text>`
     )

@@ -1,6 +1,6 @@
 /** Every objective learns a set by heart, from the model of the one before it; what goes wrong stops the run and says what to do. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -244,6 +244,17 @@ test('states: the last ones and the best are kept; a run is not begun twice, nor
   const again = await trained('kept', short({ log_every: 3 }), { resume: true, onNotice: (note) => notes.push(note) })
   assert.deepEqual(notes, ['all 6 steps are done already'])
   assert.deepEqual(again.steps, [])
+})
+
+test('a folder called model that is something else is left alone', async () => {
+  mkdirSync(join(root, 'foreign', 'model'), { recursive: true })
+  await assert.rejects(
+    trained('foreign', short()),
+    /foreign\/model is there already, and no run has made it; choose another folder/,
+  )
+  // That of an earlier run is replaced in the end.
+  rmSync(join(root, 'kept', 'checkpoints'), { recursive: true })
+  await trained('kept', short({ seed: 2 }))
 })
 
 test('a run that was killed behind its last state tells the rest, and writes the model', async () => {

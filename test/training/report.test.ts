@@ -46,17 +46,27 @@ function assertWellFormed(html: string): void {
   assert.doesNotMatch(rest, /&(?!(?:amp|lt|gt|quot);)/)
 }
 
-test('a page that needs nothing else, with facts, curves and examples, the last ones first', () => {
+test('a page that needs nothing else, with facts, curves and examples as they change', () => {
   const page = trainingReport({ title: 'stage1 <&> "x"', facts: { batch: '8', 'crop & mirror': '<none>' }, lines })
   assertWellFormed(page)
   assert.match(page, /<title>stage1 &lt;&amp;&gt; &quot;x&quot;<\/title>/)
   assert.match(page, /<th>batch<td>8\n<tr><th>crop &amp; mirror<td>&lt;none&gt;/)
   assert.doesNotMatch(page, /https?:|src="(?!data:)|<script|<link/)
   assert.equal(page.match(/<svg/g)?.length, 4)
-  assert.match(page, /After 40 steps[\s\S]*a dog<[\s\S]*After 20 steps[\s\S]*a &lt;dog&gt;/)
+  assert.match(page, /<th>after 20 steps<th>after 40 steps\n/)
+  assert.match(page, /<td>a &lt;dog&gt;<td>a dog<\/table>/)
+  assert.equal(page.match(/<img/g)?.length, 1)
   assert.match(page, /a dog &amp; a &quot;cat&quot;/)
   for (const name of ['loss', 'itc', 'itm', 'itg', 'validation', 'learning rate'])
     assert.match(page, new RegExp(`>${name}</text>`))
+})
+
+test('of many checkpoints six are shown, the first and the last among them; what equals its reference stands out', () => {
+  const many = Array.from({ length: 41 }, (_, i) => validation(10 * i, i === 40 ? 'a dog & a "cat"' : `try ${i}`))
+  const page = trainingReport({ title: 'many', facts: {}, lines: many })
+  const shown = [...page.matchAll(/<th>after (\d+) steps/g)].map(([, number]) => Number(number))
+  assert.deepEqual(shown, [0, 80, 160, 240, 320, 400])
+  assert.match(page, /<td>try 32<td class="same">a dog &amp; a &quot;cat&quot;</)
 })
 
 test('a run that has told nothing yet, one line, and a loss in one part', () => {
