@@ -125,5 +125,5 @@ function lossText({ loss, parts }: LogLine): string {
 
 function withoutPictures(line: LogLine): object {
   if (line.kind === 'step') return line
-  return { ...line, examples: line.examples.map(({ said, reference }) => ({ said, reference })) }
+  return { ...line, examples: line.examples.map(({ picture, ...words }) => words) }
 }

@@ -30,6 +30,7 @@ export interface ValidationLine {
 export interface Example {
   /** data: URL of a small picture. */
   readonly picture: string
+  readonly question?: string
   readonly said: string
   readonly reference: string
 }

@@ -22,48 +22,61 @@ export interface ExamplesOptions extends Pick<DeviceOptions, 'threads'> {
   readonly variables: Variables
 }
 
+/** What the model says of the pictures of a batch. */
+interface Speaker {
+  /** Of the first `count` of them. */
+  say(batch: ValidationBatch, count: number): Promise<readonly string[]>
+  close(): Promise<void>
+}
+
 /**
- * Of the first pictures of a batch: captions, or answers where the sample has a question; where texts are compared with images, the text
+ * Of the first validation pictures: captions, or answers where the sample has a question; where texts are compared with images, the text
  * of the batch that is nearest to each picture. None for a language model alone.
  */
 export async function examplesOf(
   options: ExamplesOptions,
   saved: SavedRun,
-  batch: ValidationBatch,
+  batches: readonly ValidationBatch[],
 ): Promise<Example[]> {
-  const { recipe } = options
-  const count = Math.min(recipe.examples, batch.items.length)
-  if (count === 0 || recipe.objective === 'language-model') return []
-  const said = comparesTexts(recipe)
-    ? await nearestTexts(options, batch)
-    : await generated(options, saved, batch, count)
-  const size = options.setup.config.vision_config.image_size
-  const shown = said.slice(0, count).map(async (words, i): Promise<Example> => {
-    const { sample, text } = batch.items[i] as ValidationBatch['items'][number]
-    const picture = await pictureUrl(denormalised(batch.pixels.subarray(i * 3 * size * size), size))
-    return { picture, said: sample.question === undefined ? words : `${sample.question} ${words}`, reference: text }
-  })
-  return Promise.all(shown)
+  const { recipe, setup } = options
+  if (recipe.examples === 0 || recipe.objective === 'language-model') return []
+  const speaker = comparesTexts(recipe) ? nearestText(options) : await languageModel(options, saved)
+  try {
+    const examples: Example[] = []
+    for (const batch of batches) {
+      const count = Math.min(recipe.examples - examples.length, batch.items.length)
+      if (count === 0) break
+      const said = await speaker.say(batch, count)
+      const size = setup.config.vision_config.image_size
+      for (const [i, words] of said.entries()) {
+        const { sample, text } = batch.items[i] as ValidationBatch['items'][number]
+        const { question } = sample
+        const picture = await pictureUrl(denormalised(batch.pixels.subarray(i * 3 * size * size), size))
+        examples.push({ picture, ...(question !== undefined && { question }), said: words, reference: text })
+      }
+    }
+    return examples
+  } finally {
+    await speaker.close()
+  }
 }
 
-async function nearestTexts(
-  { graphs, variables }: ExamplesOptions,
-  { items, feeds }: ValidationBatch,
-): Promise<string[]> {
-  const similarity = await graphs.compare(feeds, variables)
-  if (!similarity) return []
-  return items.map((_, i) => {
-    const row = similarity.subarray(i * items.length, (i + 1) * items.length)
-    return items[row.indexOf(Math.max(...row))]?.text ?? ''
-  })
+function nearestText({ graphs, variables }: ExamplesOptions): Speaker {
+  return {
+    async say({ items, feeds }, count) {
+      const similarity = await graphs.compare(feeds, variables)
+      if (!similarity) return []
+      return items.slice(0, count).map((_, i) => {
+        const row = similarity.subarray(i * items.length, (i + 1) * items.length)
+        return items[row.indexOf(Math.max(...row))]?.text ?? ''
+      })
+    },
+    close: async () => {},
+  }
 }
 
-async function generated(
-  { recipe, setup, graphs, threads }: ExamplesOptions,
-  saved: SavedRun,
-  batch: ValidationBatch,
-  count: number,
-): Promise<string[]> {
+/** The whole model of a saved state, on a device of its own. */
+async function languageModel({ recipe, setup, graphs, threads }: ExamplesOptions, saved: SavedRun): Promise<Speaker> {
   const config = setup.config as Blip2Config
   const { weights } = setup
   const frozen = [...graphs.frozen.keys()].flatMap((name) => {
@@ -73,21 +86,20 @@ async function generated(
   const tensors = new Map([...frozen, ...saved.weights.tensors])
   const replaced = new Map([...weights.replaced].filter(([name]) => !saved.weights.tensors.has(name)))
   const tokenizer = await loadTokenizer(setup.tokenizerFolder)
-  // A device of its own, whose sessions go with it.
   const device = await openDevice(threads === undefined ? {} : { threads })
   const engine = createEngine(createSessions(device, config, tensors, replaced))
-  try {
-    const size = config.vision_config.image_size
-    const images = await engine.encode(batch.pixels.subarray(0, count * 3 * size * size), count)
-    const said: string[] = []
-    for (const [i, image] of images.entries()) {
-      const { question } = (batch.items[i] as ValidationBatch['items'][number]).sample
-      const prompt = question === undefined ? recipe.data.prompt : questionPrompt(config, question)
-      const [sequences] = await engine.generate([{ image, prompt: tokenizer.encode(prompt) }], { maxNewTokens: 30 })
-      said.push(tokenizer.decode(sequences?.[0]?.tokens ?? [], { skipSpecialTokens: true }).trim())
-    }
-    return said
-  } finally {
-    await engine.dispose()
+  return {
+    async say({ items, pixels }, count) {
+      const images = await engine.encode(pixels.subarray(0, (count * pixels.length) / items.length), count)
+      const said: string[] = []
+      for (const [i, image] of images.entries()) {
+        const question = items[i]?.sample.question
+        const prompt = question === undefined ? recipe.data.prompt : questionPrompt(config, question)
+        const [sequences] = await engine.generate([{ image, prompt: tokenizer.encode(prompt) }], { maxNewTokens: 30 })
+        said.push(tokenizer.decode(sequences?.[0]?.tokens ?? [], { skipSpecialTokens: true }).trim())
+      }
+      return said
+    },
+    close: () => engine.dispose(),
   }
 }

@@ -47,8 +47,7 @@ export function openKeeper(options: KeeperOptions): Keeper {
 
   async function tellValidation(saved: SavedRun, losses: Readonly<Record<string, number>>): Promise<void> {
     const { loss = Number.NaN, ...parts } = losses
-    const [first] = (await batches) ?? []
-    const examples = first ? await examplesOf(options, saved, first) : []
+    const examples = await examplesOf(options, saved, (await batches) ?? [])
     const line: ValidationLine = { kind: 'validation', step: saved.step, loss, parts, examples }
     await log.append(line)
     options.onLine?.(line)
@@ -88,9 +87,10 @@ export function openKeeper(options: KeeperOptions): Keeper {
 /** `uses`: images that training took so far, of which each passed the encoder once. */
 function savingsFact({ images, bytes, seconds }: Savings, uses: number): string {
   const spared = Math.max(0, uses - images)
+  const saved = seconds === null ? 0 : spared * seconds
   const time =
     seconds === null
       ? ''
-      : `; the encoder takes ${seconds.toPrecision(2)} s for one, so that the ${spared} uses that it was spared have saved ${((spared * seconds) / 60).toPrecision(2)} min`
-  return `of ${images} images, ${(bytes / 1e9).toFixed(2)} GB${time}; each image has one crop for good`
+      : `; the encoder takes ${seconds.toPrecision(2)} s for one, so ${spared} further uses have saved ${saved < 120 ? `${saved.toPrecision(2)} s` : `${(saved / 60).toPrecision(2)} min`}`
+  return `${images} images, ${(bytes / 1e9).toFixed(2)} GB${time}. Each image has one crop for good`
 }

@@ -68,10 +68,10 @@ function exampleTable(validations: readonly ValidationLine[]): string {
     (_, i) => validations[Math.round((i * (validations.length - 1)) / Math.max(1, columns - 1))] as ValidationLine,
   )
   const head = ['picture', 'reference', ...shown.map(({ step }) => `after ${step} steps`)]
-  const rows = last.examples.map(({ picture, reference }, row) => {
+  const rows = last.examples.map(({ picture, question, reference }, row) => {
     const said = shown.map(({ examples }) => examples[row]?.said ?? '')
     const cells = said.map((words) => `<td${words === reference ? ' class="same"' : ''}>${escaped(words)}`)
-    return `<tr><td><img src="${escaped(picture)}" alt=""><td class="reference">${escaped(reference)}${cells.join('')}`
+    return `<tr><td><img src="${escaped(picture)}" alt=""><td class="reference">${question === undefined ? '' : `${escaped(question)} `}${escaped(reference)}${cells.join('')}`
   })
   return `<h2>Examples</h2>
 <table class="examples"><tr>${head.map((name) => `<th>${name}`).join('')}

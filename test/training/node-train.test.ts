@@ -143,7 +143,7 @@ test('stage1 with image_ids, over kept features of random views', async () => {
   const report = readFileSync(join(root, 'retrieval', 'report.html'), 'utf8')
   assert.match(
     report,
-    /of 8 images, 0\.00 GB; the encoder takes \S+ s for one, so that the 152 uses that it was spared/,
+    /8 images, 0\.00 GB; the encoder takes \S+ s for one, so 152 further uses have saved \S+ s\. Each image has one crop/,
   )
 })
 
@@ -153,6 +153,7 @@ test('stage2 with OPT: questions are answered and pictures captioned, in parts o
     model: { tokenizer: 'opt', from: ['language/model', 'stage1/model'], config: configs.opt },
     data: { train: [questions], validation: [questions] },
     accumulate: 2,
+    validation_batches: 2,
     steps: 80,
     ...warmUp(0.02),
   })
@@ -166,8 +167,12 @@ test('stage2 with OPT: questions are answered and pictures captioned, in parts o
     await model.dispose()
   }
   const shown = run.validations.at(-1)!.examples
-  assert.equal(shown.length, 4) // of one part
-  assert.match(shown[0]!.said, /^what colour is it\? \w/)
+  assert.equal(shown.length, 6)
+  assert.ok(
+    shown.filter(({ said, reference }) => said === reference).length >= 4,
+    JSON.stringify(shown.map(({ said }) => said)),
+  )
+  assert.equal(shown[0]!.question, question)
   assert.match(shown[0]!.picture, /^data:image\/jpeg;base64,/)
   const report = readFileSync(join(root, 'stage2', 'report.html'), 'utf8')
   assert.match(report, /best state<\/?t[hd]>step-0000080, validation loss \d/)
