@@ -24,7 +24,7 @@ export interface Graphs {
   /** How alike the images (rows) and the texts of a batch are, where the objective compares them. */
   compare(feeds: Feeds, variables: Variables): Promise<Float32Array | undefined>
   /** Bytes that wait for the gradient while a batch is computed; `sizes` of the named dimensions. */
-  activationBytes(sizes: Readonly<Record<string, number>>): number
+  keptBytes(sizes: Readonly<Record<string, number>>): number
   /** The first tensor in the order of the computation that holds a number which is none, or undefined. */
   firstNonFinite(feeds: Feeds, variables: Variables): Promise<string | undefined>
 }
@@ -78,7 +78,7 @@ export function buildGraphs(
       const found = await made.run(readBy(made, feeds), { variables })
       return found.similarity?.data as Float32Array
     },
-    activationBytes: (sizes) => keptBytes(Object.values(losses), slopes, sizes),
+    keptBytes: (sizes) => keptBytes(Object.values(losses), slopes, sizes),
     async firstNonFinite(feeds, variables) {
       const named = inOrder(Object.values(losses))
       const outputs = Object.fromEntries(named.map(([, value], i) => [`${i}`, value]))

@@ -86,7 +86,7 @@ async function trainOn(work: Work, options: TrainOptions): Promise<void> {
       trained: graphs.shapes.values(),
       frozen: Array.from(graphs.frozen.values(), ({ shape }) => shape),
       fresh: saved ? undefined : freshParameters,
-      activationBytes: graphs.activationBytes(largestSizes(recipe)),
+      keptBytes: graphs.keptBytes(largestSizes(recipe)),
       featureBytes: recipe.data.cache_features ? featureBytes(setup) : undefined,
       machine: machineMemory(),
     })

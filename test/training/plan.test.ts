@@ -16,7 +16,7 @@ const input: PlanInput = {
   trained: [[1000, 1000], [24]],
   frozen: [[5000, 1000]],
   fresh: 24,
-  activationBytes: 2e9,
+  keptBytes: 1e9,
   featureBytes: 723_712,
   machine: { totalBytes: 16e9, availableBytes: 8e9 },
 }
@@ -28,9 +28,9 @@ test('a plan says what is trained, and the memory and disk that it takes', () =>
     objective: 'stage1 (itc, itm, itg)',
     trained: '1.00 M parameters, 0.00 M of them fresh',
     frozen: '5.00 M parameters',
-    // 16 bytes for each of 1,000,024 parameters, and what was given; frozen ones take 4.
+    // 20 bytes for each of 1,000,024 parameters, and twice what was given; frozen ones take 4.
     memory:
-      'about 2.02 GB: 16.00 MB for the trained parameters with gradients and moments, 2.00 GB for intermediate values; ' +
+      'about 2.02 GB: 20.00 MB for the trained parameters with gradients and moments, 2.00 GB for intermediate values; ' +
       '20.00 MB of frozen ones read in place; 8.00 GB of 16.00 GB available',
     disk: '12.00 MB a state, of which the last 2 and the best are kept; 24.00 MB for the model; 0.72 MB for the features of an image',
     steps: '20 of 8 samples in 4 parts',
