@@ -24,11 +24,21 @@ export async function beginning(
 ): Promise<Beginning> {
   const stored = await storedValues(name, shape, weights, seed)
   if (stored) return { values: stored, from: 'checkpoint' }
-  const textName = name.replace(/\.(intermediate|output)_query\./, '.$1.')
-  const text = textName === name ? undefined : await storedValues(textName, shape, weights, seed)
+  const text = await storedValues(textName(name), shape, weights, seed)
   if (text) return { values: text, from: 'text' }
   if (/(^|\.)temp$/.test(name)) return { values: Float32Array.of(TEMPERATURE), from: 'fresh' }
   return { values: fresh(name, shape, seed), from: 'fresh' }
+}
+
+/** Whether a weight will be drawn, as no checkpoint has it nor what it is a copy of. */
+export function isFresh(name: string, { tensors, replaced }: StartingWeights): boolean {
+  const names = [name, textName(name)].flatMap((one) => [one, ...(aliases[one] ?? [])])
+  return !names.some((one) => tensors.has(one) || replaced.has(one))
+}
+
+/** Of a weight of the queries' feed-forward the one that it is a copy of; of any other itself. */
+function textName(name: string): string {
+  return name.replace(/\.(intermediate|output)_query\./, '.$1.')
 }
 
 async function storedValues(

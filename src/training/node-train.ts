@@ -10,14 +10,15 @@ import { createMeter } from './meter.ts'
 import { type Batches, openBatches, partSize } from './node-batches.ts'
 import { lastRun, type SavedRun } from './node-checkpoints.ts'
 import { MAKER, makerOf, writeModel } from './node-finish.ts'
-import { buildGraphs } from './node-graphs.ts'
+import { buildGraphs, type Graphs } from './node-graphs.ts'
 import { openKeeper } from './node-keeper.ts'
 import { featureBytes } from './node-kept-features.ts'
 import { openRunLog } from './node-run-log.ts'
 import { identityOf, type Setup, type SetupOptions, setUp } from './node-setup.ts'
+import { isFresh } from './node-starting-weights.ts'
 import { runSteps, type Watcher } from './node-steps.ts'
 import { beginVariables, weightTensors } from './node-variables.ts'
-import { type Facts, makePlan } from './plan.ts'
+import { type Facts, makePlan, type Plan } from './plan.ts'
 import type { Recipe } from './recipe.ts'
 
 export interface TrainOptions extends SetupOptions, Watcher, Pick<DeviceOptions, 'threads'> {
@@ -80,18 +81,10 @@ async function trainOn(work: Work, options: TrainOptions): Promise<void> {
   let batches: Batches | undefined
   try {
     const graphs = buildGraphs(device, setup.config, setup.objective, setup.weights)
-    const { variables, freshParameters } = await beginVariables(device, recipe, setup, graphs, saved)
-    const { facts, warning } = makePlan({
-      recipe,
-      trained: graphs.shapes.values(),
-      frozen: Array.from(graphs.frozen.values(), ({ shape }) => shape),
-      fresh: saved ? undefined : freshParameters,
-      keptBytes: graphs.keptBytes(largestSizes(recipe)),
-      featureBytes: recipe.data.cache_features ? featureBytes(setup) : undefined,
-      machine: machineMemory(),
-    })
+    const { facts, warning } = planOf(work, graphs)
     options.onPlan?.(facts)
     if (warning !== undefined) options.onNotice?.(warning)
+    const variables = await beginVariables(device, recipe, setup, graphs, saved)
 
     const log = await openRunLog(output, saved?.step ?? 0)
     batches = await openBatches({
@@ -134,8 +127,16 @@ async function trainOn(work: Work, options: TrainOptions): Promise<void> {
   }
 }
 
-/** Of the named dimensions of the graphs, when texts are as long as they can be. */
-function largestSizes(recipe: Recipe): Record<string, number> {
-  const { max_text_length: tokens } = recipe.data
-  return { batch: partSize(recipe), tokens, targets: tokens }
+function planOf({ recipe, setup, saved }: Work, graphs: Graphs): Plan {
+  const trained = [...graphs.shapes]
+  const { max_text_length: tokens, cache_features } = recipe.data
+  return makePlan({
+    recipe,
+    trained: trained.map(([, shape]) => shape),
+    frozen: Array.from(graphs.frozen.values(), ({ shape }) => shape),
+    fresh: saved ? undefined : trained.filter(([name]) => isFresh(name, setup.weights)).map(([, shape]) => shape),
+    keptBytes: graphs.keptBytes({ batch: partSize(recipe), tokens, targets: tokens }),
+    featureBytes: cache_features ? featureBytes(setup) : undefined,
+    machine: machineMemory(),
+  })
 }

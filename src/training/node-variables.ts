@@ -11,12 +11,6 @@ import type { Recipe } from './recipe.ts'
 
 const moments = ['exp_avg', 'exp_avg_sq'] as const
 
-export interface Begun {
-  readonly variables: Variables
-  /** Parameters that were drawn, not read. */
-  readonly freshParameters: number
-}
-
 /** Variables with the values and moments of a saved state, or with those that training begins with. */
 export async function beginVariables(
   device: Device,
@@ -24,7 +18,7 @@ export async function beginVariables(
   { config, weights }: Setup,
   { shapes }: Graphs,
   saved: SavedRun | undefined,
-): Promise<Begun> {
+): Promise<Variables> {
   const layers = config.vision_config.num_hidden_layers
   const settings = Array.from(shapes, ([name, shape]) => {
     const weightDecay = decays(name, shape) ? recipe.optimiser.weight_decay : 0
@@ -34,18 +28,16 @@ export async function beginVariables(
     ]
   })
   const variables = await device.createVariables(Object.fromEntries(settings), saved?.step ?? 0)
-  let freshParameters = 0
   for (const [name, shape] of shapes) {
     if (saved) {
       await variables.write(name, await savedValues(saved.weights, name))
       for (const part of moments) await variables.write(name, await savedValues(saved.moments, `${part}.${name}`), part)
       continue
     }
-    const { values, from } = await beginning(name, shape, weights, recipe.seed)
-    if (from === 'fresh') freshParameters += values.length
+    const { values } = await beginning(name, shape, weights, recipe.seed)
     await variables.write(name, values)
   }
-  return { variables, freshParameters }
+  return variables
 }
 
 async function savedValues({ tensors }: SavedRun['weights'], name: string): Promise<Float32Array> {

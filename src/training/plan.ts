@@ -15,10 +15,10 @@ export interface Plan {
 export interface PlanInput {
   readonly recipe: Recipe
   /** Of the weights that train, and of the others. */
-  readonly trained: Iterable<Shape>
-  readonly frozen: Iterable<Shape>
-  /** Parameters that were drawn, not read; undefined for a run that goes on from a state. */
-  readonly fresh: number | undefined
+  readonly trained: readonly Shape[]
+  readonly frozen: readonly Shape[]
+  /** Of those that train the ones that are drawn, not read; undefined for a run that goes on from a state. */
+  readonly fresh: readonly Shape[] | undefined
   /** Of the values that wait for the gradient while a part of a batch is computed, with texts of full length. */
   readonly keptBytes: number
   /** Of the features of one image, where they are kept. */
@@ -33,7 +33,8 @@ const bytesPerTrained = 20
 const passing = 2
 
 export function makePlan(input: PlanInput): Plan {
-  const { recipe, fresh, featureBytes, machine } = input
+  const { recipe, featureBytes, machine } = input
+  const fresh = input.fresh && parameters(input.fresh)
   const { batch, accumulate, steps, schedule, optimiser, data, checkpoints } = recipe
   const [trained, frozen] = [parameters(input.trained), parameters(input.frozen)]
   const activationBytes = passing * input.keptBytes
@@ -70,7 +71,7 @@ export function makePlan(input: PlanInput): Plan {
   return { facts, warning }
 }
 
-function parameters(shapes: Iterable<Shape>): number {
+function parameters(shapes: readonly Shape[]): number {
   let sum = 0
   for (const shape of shapes) sum += shape.reduce((product, size) => product * size, 1)
   return sum

@@ -9,7 +9,7 @@ import type { StoredTensor } from '../../src/checkpoints/safetensors.ts'
 import { CheckpointError } from '../../src/errors.ts'
 import { namesIn } from '../../src/models/names/names.ts'
 import { findWeights, type StartingWeights } from '../../src/training/node-found-weights.ts'
-import { beginning } from '../../src/training/node-starting-weights.ts'
+import { beginning, isFresh } from '../../src/training/node-starting-weights.ts'
 import { repositoryRoot } from '../support/paths.ts'
 import { writeTinyModel } from './tiny.ts'
 
@@ -85,6 +85,8 @@ for (const [file, naming] of Object.entries({
       (await begin('qformer.encoder.layer.0.crossattention.attention.query.weight', [16, 16], bert)).from,
       'fresh',
     )
+    for (const name of [query, ofQueries, bias]) assert.equal(isFresh(name, bert), false, name)
+    for (const name of ['query_tokens', 'temp']) assert.equal(isFresh(name, bert), true, name)
     assert.ok(![...bert.tensors.keys()].some((name) => /pooler|token_type|seq_relationship/.test(name)))
   })
 }

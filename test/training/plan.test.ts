@@ -15,7 +15,7 @@ const input: PlanInput = {
   }),
   trained: [[1000, 1000], [24]],
   frozen: [[5000, 1000]],
-  fresh: 24,
+  fresh: [[24]],
   keptBytes: 1e9,
   featureBytes: 723_712,
   machine: { totalBytes: 16e9, availableBytes: 8e9 },
