@@ -105,14 +105,16 @@ export const recipeSchema = z.strictObject({
   steps: count,
 
   /** AdamW, in the terms of the paper. */
-  optimiser: z.strictObject({
-    weight_decay: notNegative.default(0.05),
-    beta1: beta.default(0.9),
-    beta2: beta.default(0.98),
-    eps: positive.default(1e-8),
-    /** Largest norm of all gradients together; absent: as it is (the released code does not clip). */
-    clip: positive.optional(),
-  }),
+  optimiser: z
+    .strictObject({
+      weight_decay: notNegative.default(0.05),
+      beta1: beta.default(0.9),
+      beta2: beta.default(0.98),
+      eps: positive.default(1e-8),
+      /** Largest norm of all gradients together; absent: as it is (the released code does not clip). */
+      clip: positive.optional(),
+    })
+    .prefault({}),
 
   /** `cosine`: per step, as in the paper. `lavis`: per epoch, with the warm-up inside the first, as released. */
   schedule: z.strictObject({
