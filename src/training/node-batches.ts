@@ -77,12 +77,15 @@ export interface ValidationBatch {
   readonly pixels: Float32Array
 }
 
-/** The first batches of the validation sets, always the same ones, with whole pictures. */
+/** The first batches of the validation sets, always the same ones, with whole pictures: at most `most`, as many as the sets fill. */
 export async function validationBatches(
   { recipe, setup, graphs }: Pick<BatchesOptions, 'recipe' | 'setup' | 'graphs'>,
-  count: number,
+  most: number,
 ): Promise<ValidationBatch[]> {
   if (setup.validation.length === 0) return []
+  const sizes = await Promise.all(setup.validation.map(({ source }) => source.size(most * partSize(recipe))))
+  const whole = Math.floor(sizes.reduce((sum, size) => sum + size) / partSize(recipe))
+  const count = Math.min(most, Math.max(1, whole))
   const loader = openLoader({
     parts: setup.validation,
     seed: 0,

@@ -26,13 +26,20 @@ export type Moment = Omit<RunState, 'validation_loss'>
 export interface Keeper {
   /** Saves a state; with validation unless time presses. `saved` is what the kept features have spared the encoder. */
   save(moment: Moment, options: { readonly validate: boolean; readonly savings: Savings | undefined }): Promise<void>
+  /** Brings the report up to date, but not at every call. */
+  show(step: number, savings: Savings | undefined): Promise<void>
   /** Does what a run that was killed behind this state did not come to do. */
   complete(saved: SavedRun): Promise<void>
 }
 
+/** Milliseconds between two reports that no checkpoint asks for. */
+const reportInterval = 30_000
+
 export function openKeeper(options: KeeperOptions): Keeper {
   const { recipe, graphs, variables, log, output, states } = options
   let batches: ReturnType<typeof validationBatches> | undefined
+  /** When the report was written last. */
+  let shown = performance.now()
 
   async function validationLosses(): Promise<Record<string, number> | undefined> {
     batches ??= validationBatches(options, recipe.validation_batches)
@@ -54,6 +61,7 @@ export function openKeeper(options: KeeperOptions): Keeper {
   }
 
   async function report(step: number, savings: Savings | undefined): Promise<void> {
+    shown = performance.now()
     const best = await bestRun(states)
     const facts = {
       ...options.facts,
@@ -72,6 +80,9 @@ export function openKeeper(options: KeeperOptions): Keeper {
       await pruneRuns(states, recipe.checkpoints.keep)
       if (losses) await tellValidation(await openRun(folder), losses)
       await report(moment.step, savings)
+    },
+    async show(step, savings) {
+      if (performance.now() - shown > reportInterval) await report(step, savings)
     },
     async complete(saved) {
       await pruneRuns(states, recipe.checkpoints.keep)

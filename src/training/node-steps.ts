@@ -47,6 +47,7 @@ export async function runSteps(run: Run, done: number): Promise<void> {
       meter.begin()
       await log.append(line)
       run.onLine?.(line)
+      await meter.aside(keeper.show(step, batches.saved))
     }
     const due = step % recipe.checkpoints.every === 0 || step === recipe.steps
     if (!due && !signal?.aborted) continue

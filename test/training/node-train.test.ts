@@ -251,6 +251,18 @@ test('states: the last ones and the best are kept; a run is not begun twice, nor
   assert.deepEqual(again.steps, [])
 })
 
+test('two runs in one folder at a time', async () => {
+  let second: Promise<void> | undefined
+  const onStep = () => {
+    second ??= assert.rejects(
+      trained('shared', short()),
+      /shared: in use by this process; wait for it, or name another/,
+    )
+  }
+  await trained('shared', short(), { onStep })
+  await second!
+})
+
 test('a folder called model that is something else is left alone', async () => {
   mkdirSync(join(root, 'foreign', 'model'), { recursive: true })
   await assert.rejects(
