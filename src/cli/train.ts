@@ -64,8 +64,8 @@ async function train(file: string, flags: Flags, signal: AbortSignal): Promise<v
     },
     onPart: (step, part) => output.status(`step ${step}, part ${part} of ${recipe.accumulate}  ${live}`),
     onStep(line) {
-      live = stepText(line, recipe)
-      output.status(live)
+      live = measures(line, recipe)
+      output.status(`step ${line.step}  ${live}`)
     },
     onLine: (line) => output.result(withoutPictures(line), lineText(line, recipe)),
     onNotice: output.note,
@@ -101,14 +101,13 @@ async function readRecipe(file: string): Promise<Recipe> {
 }
 
 function lineText(line: LogLine, recipe: Recipe): string {
-  return line.kind === 'step' ? stepText(line, recipe) : `step ${line.step}  validation ${lossText(line)}`
+  return `step ${line.step}  ${line.kind === 'step' ? measures(line, recipe) : `validation ${lossText(line)}`}`
 }
 
-/** `step 20  loss 5.1234 (itc 1.234, …)  rate 1.00e-4  12.3 samples/s  waiting 0 %  1.2 GB  5 min left` */
-function stepText(line: StepLine, recipe: Recipe): string {
+/** `loss 5.1234 (itc 1.234, …)  rate 1.00e-4  12.3 samples/s  waiting 0 %  1.2 GB  5 min left` */
+function measures(line: StepLine, recipe: Recipe): string {
   const left = (recipe.steps - line.step) * (recipe.batch / line.samples_per_second)
   return [
-    `step ${line.step}`,
     lossText(line),
     `rate ${line.learning_rate.toExponential(2)}`,
     `${line.samples_per_second.toPrecision(3)} samples/s`,
