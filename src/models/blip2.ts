@@ -3,15 +3,16 @@
  * Reference: Blip2ForConditionalGeneration, transformers 4.27.1; names as in the Hugging Face checkpoints.
  *
  * Each function below builds one graph that is run on its own: `imageGraph` once per image, `promptGraph` once per image and
- * prompt, `stepGraph` once per new token. Names of their inputs and outputs are those of the interfaces returned here.
+ * prompt, `stepGraph` once per new token; `questionGraph` once per question, where the Q-Former reads it. Names of their inputs and outputs are those of the interfaces returned here.
  */
 import { type Dim, input, label, type Value } from '../graph/index.ts'
 import { emptyCache, graphCache, type KeyValueCache, linear, type Params } from '../nn/index.ts'
-import { concat, gather } from '../ops/index.ts'
+import { concat, gather, indicesAlong, reshape } from '../ops/index.ts'
 import type { Blip2Config, OptConfig, T5Config } from './config.ts'
 import { imageEncoder } from './image-encoder.ts'
+import { behindQueries, paddingMask } from './masks.ts'
 import { optDecoder, optEmbedding, optHead } from './opt.ts'
-import { qformer } from './qformer.ts'
+import { qformer, qformerEmbedding, qformerReadingText, type SeenImages } from './qformer.ts'
 import { t5CrossKeyValues, t5Decoder, t5Embedding, t5Encoder, t5Head } from './t5.ts'
 
 /** Graph output name → value. */
@@ -19,23 +20,50 @@ export type Graph = Readonly<Record<string, Value>>
 
 /**
  * pixel_values (batch, 3, image_size, image_size) → query_output (queries, batch, Q-Former's hidden_size); query_embeds (queries, batch,
- * language model's hidden size).
+ * language model's hidden size). Where the Q-Former reads questions also image_embeds (patches, batch, encoder's hidden_size).
  */
 export function imageGraph(p: Params, config: Blip2Config): Graph {
   const { num_channels, image_size } = config.vision_config
   const pixelValues = input('pixel_values', 'float32', ['batch', num_channels, image_size, image_size])
   const image = imageEncoder(p, config.vision_config, pixelValues)
-  const queries = label(qformerOutput(p, config, image), 'qformer.last_hidden_state')
+  const queries = qformer(p.at('qformer'), config.qformer_config, queryTokens(p, config), image)
+  return {
+    ...projected(p, config, label(queries, 'qformer.last_hidden_state')),
+    ...(config.qformer_reads_question && { image_embeds: image }),
+  }
+}
+
+/**
+ * Questions about one image. image_embeds (patches, 1, encoder's hidden_size), question_ids (question, batch), padded at the end →
+ * query_output (queries, batch, Q-Former's hidden_size); query_embeds (queries, batch, language model's hidden size).
+ */
+export function questionGraph(p: Params, config: Blip2Config): Graph {
+  const image = input('image_embeds', 'float32', ['patches', 1, config.vision_config.hidden_size])
+  return projected(p, config, label(queriesWithQuestion(p, config, image, 'batch'), 'query_output'))
+}
+
+/**
+ * The queries that have seen image and question, a further input: question_ids (question, batch), padded at the end with the Q-Former's
+ * pad_token_id. Of a text that is padding alone they see nothing: they are those of `qformer`.
+ */
+export function queriesWithQuestion(p: Params, config: Blip2Config, images: Value | SeenImages, batch: Dim): Value {
+  const { qformer_config, num_query_tokens } = config
+  const ids = input('question_ids', 'int64', ['question', batch])
+  const positions = reshape(indicesAlong(ids, 0), ['question', 1])
+  const embeds = qformerEmbedding(p.at('embeddings'), qformer_config, ids, positions)
+  const mask = behindQueries(paddingMask(ids, qformer_config.pad_token_id), num_query_tokens)
+  return qformerReadingText(p.at('qformer'), qformer_config, queryTokens(p, config), images, { embeds, mask })
+}
+
+export function queryTokens(p: Params, { qformer_config, num_query_tokens }: Blip2Config): Value {
+  return p.get('query_tokens', [1, num_query_tokens, qformer_config.hidden_size])
+}
+
+function projected(p: Params, config: Blip2Config, queries: Value): Graph {
   return {
     query_output: queries,
     query_embeds: linear(p.at('language_projection'), queries, languageSize(config)),
   }
-}
-
-function qformerOutput(p: Params, config: Blip2Config, image: Value): Value {
-  const { qformer_config, num_query_tokens } = config
-  const queryTokens = p.get('query_tokens', [1, num_query_tokens, qformer_config.hidden_size])
-  return qformer(p.at('qformer'), qformer_config, queryTokens, image)
 }
 
 /** Width of the language model's token embeddings. */

@@ -16,7 +16,7 @@ import { ConfigError } from '../errors.ts'
  * `config.json: vision_config.patch_size: expected a positive integer, found "14"`.
  */
 export function parseConfig(json: unknown, where: string): Blip2Config | RetrievalConfig {
-  return readsText(json) ? parse(retrievalConfig, json, where) : parse(blip2Config, json, where)
+  return comparesTexts(json) ? parse(retrievalConfig, json, where) : parse(blip2Config, json, where)
 }
 
 /** The same for a model with a language model behind the Q-Former. */
@@ -25,13 +25,16 @@ export function parseBlip2Config(json: unknown, where: string): Blip2Config {
 }
 
 export function isRetrievalConfig(config: Blip2Config | RetrievalConfig): config is RetrievalConfig {
-  return config.qformer_config.use_qformer_text_input
+  return !('text_config' in config)
 }
 
-/** Published files state what the Q-Former reads; the retrieval ones name a language model all the same, which they do not have. */
-function readsText(json: unknown): boolean {
-  const qformer = isRecord(json) ? json.qformer_config : undefined
-  return isRecord(qformer) && qformer.use_qformer_text_input === true
+/**
+ * Published files state whether the Q-Former reads texts; the retrieval ones name a language model all the same, which they do not have.
+ * So one that reads questions before a language model says so in a field of our own.
+ */
+function comparesTexts(json: unknown): boolean {
+  if (!isRecord(json) || json.qformer_reads_question === true) return false
+  return isRecord(json.qformer_config) && json.qformer_config.use_qformer_text_input === true
 }
 
 function parse<T>(schema: z.ZodType<T>, json: unknown, where: string): T {
@@ -135,7 +138,7 @@ const qformerConfig = z
     cross_attention_frequency: count().default(2),
     /** The hidden size of the image encoder; transformers always sets it to that. */
     encoder_hidden_size: count().optional(),
-    /** Whether it has a text half: word embeddings and a feed-forward of their own. */
+    /** Whether it has a text half: word embeddings and a feed-forward of their own. Default: as `qformer_reads_question`. */
     use_qformer_text_input: flag.default(false),
   })
   .check(({ value, issues }) => {
@@ -237,7 +240,7 @@ const shared = {
 
 const blip2Config = z
   .preprocess(
-    inheritFromTop,
+    fromTop,
     z.object(
       {
         ...shared,
@@ -247,16 +250,18 @@ const blip2Config = z
         /** The id that newer processors put into the text where the image stands. Older files have none, and need none. */
         image_token_index: tokenId.nullish().transform((id) => id ?? undefined),
         use_decoder_only_language_model: flag.nullish(),
+        /** Our own field: the Q-Former reads the question beside the image (Li et al. 2023, section 4.3), by its text half. */
+        qformer_reads_question: flag.default(false),
       },
       'expected an object',
     ),
   )
   .check(({ value, issues }) => {
-    const { qformer_config, text_config, use_decoder_only_language_model } = value
+    const { qformer_config, text_config, use_decoder_only_language_model, qformer_reads_question } = value
     issues.push(...seesEncoder(value))
-    if (qformer_config.use_qformer_text_input) {
-      const message = 'expected false (a language model behind a Q-Former that reads the text too is not supported)'
-      issues.push(wrong(['qformer_config', 'use_qformer_text_input'], message, true))
+    if (qformer_config.use_qformer_text_input !== qformer_reads_question) {
+      const message = `expected ${qformer_reads_question} (before a language model it is as qformer_reads_question)`
+      issues.push(wrong(['qformer_config', 'use_qformer_text_input'], message, !qformer_reads_question))
     }
     const decoderOnly = text_config.model_type === 'opt'
     if ((use_decoder_only_language_model ?? decoderOnly) !== decoderOnly) {
@@ -266,11 +271,7 @@ const blip2Config = z
   })
   .transform((value) => ({
     ...value,
-    qformer_config: {
-      ...value.qformer_config,
-      encoder_hidden_size: value.vision_config.hidden_size,
-      use_qformer_text_input: false as const,
-    },
+    qformer_config: { ...value.qformer_config, encoder_hidden_size: value.vision_config.hidden_size },
     use_decoder_only_language_model: value.text_config.model_type === 'opt',
   }))
 
@@ -297,9 +298,7 @@ const retrievalConfig = z
   }))
 
 export type VisionConfig = z.infer<typeof visionConfig>
-export type QFormerConfig = Omit<Blip2Config['qformer_config'], 'use_qformer_text_input'> & {
-  readonly use_qformer_text_input: boolean
-}
+export type QFormerConfig = Blip2Config['qformer_config']
 export type RetrievalConfig = z.infer<typeof retrievalConfig>
 export type OptConfig = z.infer<typeof optConfig>
 export type T5Config = z.infer<typeof t5Config>
@@ -322,11 +321,21 @@ function t5FeedForward(config: {
   return { dense_act_fn: config.dense_act_fn ?? named, is_gated_act: config.is_gated_act ?? parts[0] === 'gated' }
 }
 
-/** Fields that may stand at the top of the file for the language model: without a model_type it is OPT. */
-function inheritFromTop(json: unknown): unknown {
-  if (!isRecord(json) || !isRecord(json.text_config)) return json
-  const inherited = 'tie_word_embeddings' in json ? { tie_word_embeddings: json.tie_word_embeddings } : {}
-  return { ...json, text_config: { model_type: 'opt', ...inherited, ...json.text_config } }
+/** With the fields of the parts that follow from those at the top of the file. */
+function fromTop(json: unknown): unknown {
+  return isRecord(json) ? { ...json, ...textFromTop(json), ...qformerFromTop(json) } : json
+}
+
+/** Without a model_type it is OPT. */
+function textFromTop({ text_config, ...top }: Record<string, unknown>): object {
+  if (!isRecord(text_config)) return {}
+  const inherited = 'tie_word_embeddings' in top ? { tie_word_embeddings: top.tie_word_embeddings } : {}
+  return { text_config: { model_type: 'opt', ...inherited, ...text_config } }
+}
+
+function qformerFromTop({ qformer_config = {}, qformer_reads_question }: Record<string, unknown>): object {
+  if (qformer_reads_question !== true || !isRecord(qformer_config)) return {}
+  return { qformer_config: { use_qformer_text_input: true, ...qformer_config } }
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

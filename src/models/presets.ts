@@ -152,6 +152,7 @@ function blip2(vision_config: VisionConfig, text_config: OptConfig | T5Config): 
     num_query_tokens: 32,
     image_token_index: opt ? 50265 : 32100,
     use_decoder_only_language_model: opt,
+    qformer_reads_question: false,
   }
 }
 

@@ -146,18 +146,44 @@ export function qformerWithText(
   config: QFormerConfig,
   queryTokens: Value,
   image: Value | SeenImages,
-  { embeds, mask, items }: TextInputs,
+  inputs: TextInputs,
 ): QueriesAndText {
+  const [queries, text] = withText(p, config, queryTokens, image, inputs) as [Value, Value]
+  return { queries, text }
+}
+
+/**
+ * The queries alone of `qformerWithText`, for texts that say what to look for: what the last layer would make of the text is not computed,
+ * and its weights are not asked for.
+ */
+export function qformerReadingText(
+  p: Params,
+  config: QFormerConfig,
+  queryTokens: Value,
+  image: Value | SeenImages,
+  text: TextInputs,
+): Value {
+  return withText(p, config, queryTokens, image, text, { textEnds: true })[0] as Value
+}
+
+function withText(
+  p: Params,
+  config: QFormerConfig,
+  queryTokens: Value,
+  image: Value | SeenImages,
+  { embeds, mask, items }: TextInputs,
+  ending: Pick<Rows, 'textEnds'> = {},
+): Value[] {
   const rows = concat([repeatAxis(transpose(queryTokens, [1, 0, 2]), 1, embeds, 1), embeds], 0)
-  const [queries, text] = layers(p, config, rows, {
+  return layers(p, config, rows, {
     queries: queryTokens.shape[1] as number,
     text: embeds.shape[0] as Dim,
     images: 'repeat' in image ? image : seenImages(image),
     mask,
     ...(items && { items }),
     cache: emptyCache(),
-  }) as [Value, Value]
-  return { queries, text }
+    ...ending,
+  })
 }
 
 /** ids, positions (tokens, batch) int64, positions from 0 (a batch of 1 serves all) → (tokens, batch, hidden_size). Not normalised yet. */
@@ -176,6 +202,8 @@ interface Rows {
   readonly mask?: Value
   readonly items?: Value
   readonly cache: KeyValueCache
+  /** Nobody reads the text behind the last layer. */
+  readonly textEnds?: boolean
 }
 
 /** The queries' rows, the text's, or both, apart from each other: often only one of them is used. */
@@ -185,7 +213,8 @@ function layers(p: Params, config: QFormerConfig, embeds: Value, rows: Rows): Va
   for (let i = 0; i < config.num_hidden_layers; i++) {
     const x = parts.length === 1 ? (parts[0] as Value) : concat(parts, 0)
     const seesImage = i % config.cross_attention_frequency === 0
-    const before = i === 0 ? rows : afterFirst
+    const textEnds = rows.textEnds === true && i === config.num_hidden_layers - 1
+    const before = { ...(i === 0 ? rows : afterFirst), textEnds }
     parts = qformerLayer(p.at('encoder.layer').at(i), config, x, before, seesImage ? rows.images : undefined)
   }
   return parts
@@ -208,7 +237,8 @@ function qformerLayer(p: Params, config: QFormerConfig, x: Value, rows: Rows, im
   if (rows.queries === 0) return [ofText(attended)]
   const [queries, text] = split(attended, [rows.queries, rows.text], 0) as [Value, Value]
   const forEachItem = (y: Value) => (rows.items ? takeItems(y, rows.items) : y)
-  return [ofQueries(forEachItem(queries)), forEachItem(ofText(text))]
+  const seen = ofQueries(forEachItem(queries))
+  return rows.textEnds ? [seen] : [seen, forEachItem(ofText(text))]
 }
 
 /** All rows, and those of the cache, among each other. */

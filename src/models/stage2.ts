@@ -5,21 +5,13 @@
 import { type Dim, input, int64s, label, type Value } from '../graph/index.ts'
 import { crossEntropy, IGNORED, linear, type Params, sharedCache } from '../nn/index.ts'
 import { concat, equal, indicesAlong, repeatAxis, reshape, split, where } from '../ops/index.ts'
-import { languageSize } from './blip2.ts'
+import { languageSize, queriesWithQuestion, queryTokens } from './blip2.ts'
 import type { Blip2Config, OptConfig, T5Config } from './config.ts'
 import { normParams } from './image-encoder.ts'
 import { behindQueries, causalMask, paddingMask } from './masks.ts'
 import { optDecoder, optEmbedding, optHead } from './opt.ts'
-import { qformer, qformerEmbedding, qformerWithText, seenBeforeNorm } from './qformer.ts'
+import { qformer, seenBeforeNorm } from './qformer.ts'
 import { t5CrossKeyValues, t5Decoder, t5Embedding, t5Encoder, t5Head } from './t5.ts'
-
-export interface Stage2Options {
-  /**
-   * The Q-Former reads the question too, so that the queries look for what was asked (section 4.3, fine-tuning for answers; LAVIS has not
-   * released it). It then has the text half of the first stage.
-   */
-  readonly question?: boolean
-}
 
 /**
  * The loss of a batch, of shape (): cross-entropy without smoothing, the mean over all labels but those of -100. `image` as in `stage1Graph`.
@@ -29,16 +21,12 @@ export interface Stage2Options {
  *   label is predicted by the token before it, that of bos by the last query, as LAVIS has it.
  * - T5: input_ids (tokens, batch): the prompt, which the encoder reads behind the queries, padded with pad_token_id; labels (targets, batch):
  *   what the decoder is to say, -100 for padding.
- * - with `question`: question_ids (question, batch), padded with the Q-Former's pad_token_id.
+ * - with `qformer_reads_question` (section 4.3, fine-tuning for answers; LAVIS has not released it): question_ids, as in
+ *   `queriesWithQuestion`.
  */
-export function stage2Graph(
-  p: Params,
-  config: Blip2Config,
-  image: Value,
-  options: Stage2Options = {},
-): { readonly loss: Value } {
+export function stage2Graph(p: Params, config: Blip2Config, image: Value): { readonly loss: Value } {
   const { text_config } = config
-  const queries = label(readQueries(p, config, image, options), 'query_output')
+  const queries = label(readQueries(p, config, image), 'query_output')
   const prompt = linear(p.at('language_projection'), queries, languageSize(config))
   const lm = p.at('language_model')
   switch (text_config.model_type) {
@@ -50,16 +38,10 @@ export function stage2Graph(
 }
 
 /** The queries that have seen the image, and the question if there is one (queries, batch, hidden_size). */
-function readQueries(p: Params, config: Blip2Config, image: Value, { question }: Stage2Options): Value {
-  const { qformer_config, num_query_tokens, vision_config } = config
-  const tokens = p.get('query_tokens', [1, num_query_tokens, qformer_config.hidden_size])
-  const images = seenBeforeNorm(normParams(p), image, vision_config.post_layernorm_eps)
-  if (!question) return qformer(p.at('qformer'), qformer_config, tokens, images)
-  const ids = input('question_ids', 'int64', ['question', image.shape[1] as Dim])
-  const positions = reshape(indicesAlong(ids, 0), ['question', 1])
-  const embeds = qformerEmbedding(p.at('embeddings'), qformer_config, ids, positions)
-  const mask = behindQueries(paddingMask(ids, qformer_config.pad_token_id), num_query_tokens)
-  return qformerWithText(p.at('qformer'), qformer_config, tokens, images, { embeds, mask }).queries
+function readQueries(p: Params, config: Blip2Config, image: Value): Value {
+  const images = seenBeforeNorm(normParams(p), image, config.vision_config.post_layernorm_eps)
+  if (config.qformer_reads_question) return queriesWithQuestion(p, config, images, image.shape[1] as Dim)
+  return qformer(p.at('qformer'), config.qformer_config, queryTokens(p, config), images)
 }
 
 /** Language modelling behind the queries. Nothing that counts sees the padding, as it is behind. */

@@ -74,6 +74,7 @@ export interface Blip2 {
   captionBatch(images: readonly ImageInput[], options?: TaskOptions): Promise<Caption[]>
 
   // generation
+  /** Where the model was trained so (`qformer_reads_question`), the Q-Former looks at the image with the question in mind. */
   answer(image: ImageInput, question: string, options?: TaskOptions): Promise<Answer>
   /** Several questions, each about its own image, as one batch; each gets the answer that it would get alone. */
   answerBatch(items: readonly Asked[], options?: TaskOptions): Promise<Answer[]>

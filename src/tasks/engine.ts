@@ -8,8 +8,11 @@ import type { Blip2Config } from '../models/config.ts'
 import type { Cache, Tensor } from '../runtime/device.ts'
 import { createDecoder } from './decoder.ts'
 import { GenerationImage } from './image.ts'
-import { asMatrix, float32, splitItems } from './layout.ts'
+import { asMatrix, float32, int64, splitItems, transposed } from './layout.ts'
 import { createLock } from './lock.ts'
+import type { TextTokens } from './matching/engine.ts'
+import { rightPadded } from './padding.ts'
+import { otherModel } from './read-images.ts'
 import type { Sessions } from './sessions.ts'
 
 /** An image and the token ids of the prompt that follows it. */
@@ -18,9 +21,20 @@ export interface Prompted {
   readonly prompt: readonly number[]
 }
 
+/** An image and the token ids of a question about it, in the words of the Q-Former. */
+export interface Questioned {
+  readonly image: GenerationImage
+  readonly question: TextTokens
+}
+
 export interface Engine {
   /** Normalised pixels (batch, 3, size, size) → one encoded image per batch item. */
   encode(pixels: Float32Array, batch: number, signal?: AbortSignal): Promise<GenerationImage[]>
+  /**
+   * The images as the Q-Former sees them with their questions, for `generate`; the questions about one image are read together. Throws
+   * ConfigError for images of a model whose Q-Former reads none.
+   */
+  ask(items: readonly Questioned[], signal?: AbortSignal): Promise<GenerationImage[]>
   /** Sequences per item, best first. */
   generate(items: readonly Prompted[], options: GenerationOptions, signal?: AbortSignal): Promise<GeneratedSequence[][]>
   /** The tokens of one item as they come. */
@@ -62,6 +76,14 @@ export function createEngine(sessions: Sessions): Engine {
     }
   }
 
+  async function readQuestions({ imageEmbeds }: GenerationImage, questions: readonly TextTokens[]) {
+    if (!sessions.question || !imageEmbeds) throw otherModel()
+    const { items, tokens, ids } = rightPadded(questions, config.qformer_config.pad_token_id)
+    const session = await sessions.question(items)
+    const question_ids = int64(transposed(ids, items, tokens), [tokens, items])
+    return toImages(await session.run({ image_embeds: imageEmbeds, question_ids }))
+  }
+
   return {
     async encode(pixels, batch, signal) {
       const release = await acquire()
@@ -69,11 +91,25 @@ export function createEngine(sessions: Sessions): Engine {
         signal?.throwIfAborted()
         const size = config.vision_config.image_size
         const session = await sessions.image()
-        const { query_output, query_embeds } = await session.run({
-          pixel_values: float32(pixels, [batch, 3, size, size]),
-        })
-        const queries = splitItems(query_output as Tensor).map(asMatrix)
-        return splitItems(query_embeds as Tensor).map((one, i) => new GenerationImage(queries[i] as Tensor, one))
+        return toImages(await session.run({ pixel_values: float32(pixels, [batch, 3, size, size]) }))
+      } finally {
+        release()
+      }
+    },
+
+    async ask(items, signal) {
+      const release = await acquire()
+      try {
+        const asked: GenerationImage[] = []
+        for (const [image, places] of placesByImage(items)) {
+          signal?.throwIfAborted()
+          const found = await readQuestions(
+            image,
+            places.map((place) => (items[place] as Questioned).question),
+          )
+          for (const [i, place] of places.entries()) asked[place] = found[i] as GenerationImage
+        }
+        return asked
       } finally {
         release()
       }
@@ -101,6 +137,18 @@ export function createEngine(sessions: Sessions): Engine {
 
     dispose: () => device.dispose(),
   }
+}
+
+function toImages({ query_output, query_embeds, image_embeds }: Record<string, Tensor>): GenerationImage[] {
+  const queries = splitItems(query_output as Tensor).map(asMatrix)
+  const images = image_embeds && splitItems(image_embeds)
+  return splitItems(query_embeds as Tensor).map((one, i) => new GenerationImage(queries[i] as Tensor, one, images?.[i]))
+}
+
+function placesByImage(items: readonly Questioned[]): Map<GenerationImage, number[]> {
+  const places = new Map<GenerationImage, number[]>()
+  for (const [place, { image }] of items.entries()) places.set(image, [...(places.get(image) ?? []), place])
+  return places
 }
 
 function tokenIds({ text_config }: Blip2Config): TokenIds {

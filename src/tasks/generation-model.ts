@@ -10,6 +10,7 @@ import type { Answer, Asked, Blip2, Caption, GeneratedText, TaskOptions } from '
 import type { Engine } from './engine.ts'
 import { GenerationImage, type ImageInput, imageName } from './image.ts'
 import { lacks } from './lacks.ts'
+import type { TextTokens } from './matching/engine.ts'
 import { asInputs, type FeatureInputs, type Features, featureTensor, type MatchOptions } from './matching/results.ts'
 import {
   answerDefaults,
@@ -29,13 +30,15 @@ export interface GenerationParts {
   readonly engine: Engine
   readonly tokenizer: TextTokenizer
   readonly preprocessor: Preprocessor
+  /** The words that the Q-Former reads of a question; undefined where the language model alone reads it. */
+  readonly readQuestion?: (question: string) => TextTokens
   /** Begins every caption, as in the published configuration of this checkpoint; may be empty. */
   readonly captionPrompt: string
 }
 
 /** The tasks of a model with a language model. What compares images with texts rejects. */
 export function createGenerationModel(parts: GenerationParts): Blip2 {
-  const { name, config, engine, tokenizer, preprocessor } = parts
+  const { name, config, engine, tokenizer, preprocessor, readQuestion } = parts
 
   const reader = {
     preprocessor,
@@ -54,15 +57,23 @@ export function createGenerationModel(parts: GenerationParts): Blip2 {
     prompts: readonly string[],
     defaults: GenerationOptions,
     options: TaskOptions,
+    questions?: readonly string[],
   ): Promise<{ texts: GeneratedText[][]; timing_ms: TimingMs }> {
     const settings = generationOptions(defaults, options)
     validateOptions(settings)
     const clock = timing()
     if (images.length === 0) return { texts: [], timing_ms: clock.total() }
     const encoded = await encodeImages(reader, images, options, clock)
-    const items = encoded.map((image, i) => ({ image, prompt: encodePrompt(prompts[i] as string) }))
+    const asked = readQuestion && questions?.map(readQuestion)
+    const seen = asked ? await clock.measure('encode', () => lookFor(encoded, asked, options)) : encoded
+    const items = seen.map((image, i) => ({ image, prompt: encodePrompt(prompts[i] as string) }))
     const sequences = await clock.measure('generate', () => engine.generate(items, settings, options.signal))
     return { texts: sequences.map((one) => one.map(toText)), timing_ms: clock.total() }
+  }
+
+  function lookFor(images: readonly GenerationImage[], questions: readonly TextTokens[], { signal }: TaskOptions) {
+    const items = images.map((image, i) => ({ image, question: questions[i] as TextTokens }))
+    return engine.ask(items, signal)
   }
 
   function encodePrompt(prompt: string): number[] {
@@ -94,7 +105,8 @@ export function createGenerationModel(parts: GenerationParts): Blip2 {
     if (silent) throw new DataError(`${imageName(silent.image)}: the question is empty`)
     const asked = options.prompt === undefined ? prompts : items.map(() => options.prompt as string)
     const images = items.map(({ image }) => image)
-    const { texts, timing_ms } = await complete(images, asked, defaults, options)
+    const questions = items.map(({ question }) => question)
+    const { texts, timing_ms } = await complete(images, asked, defaults, options, questions)
     return items.map(({ question }, i) => ({ question, pred_answer: texts[i]?.[0]?.text ?? '', timing_ms }))
   }
 

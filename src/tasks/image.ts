@@ -12,11 +12,14 @@ export class GenerationImage extends EncodedImage {
   readonly queryOutput: Tensor
   /** (queries, 1, size): the Q-Former's output, projected to the language model's token embeddings. */
   readonly queryEmbeds: Tensor
+  /** (patches, 1, encoder's hidden_size): the image encoder's output, where the Q-Former goes back to it with each question. */
+  readonly imageEmbeds: Tensor | undefined
 
-  constructor(queryOutput: Tensor, queryEmbeds: Tensor) {
+  constructor(queryOutput: Tensor, queryEmbeds: Tensor, imageEmbeds?: Tensor) {
     super()
     this.queryOutput = queryOutput
     this.queryEmbeds = queryEmbeds
+    this.imageEmbeds = imageEmbeds
   }
 }
 

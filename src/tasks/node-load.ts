@@ -6,16 +6,19 @@ import { type Blip2Config, isRetrievalConfig, type RetrievalConfig } from '../mo
 import { planMemory } from '../runtime/memory.ts'
 import { type DeviceOptions, openDevice } from '../runtime/node.ts'
 import { machineMemory } from '../runtime/node-memory.ts'
+import { questionText } from '../tokenizers/lavis-text.ts'
 import { loadTokenizer } from '../tokenizers/node.ts'
 import { qformerTokenizer } from '../tokenizers/qformer.ts'
 import { activationBytes } from './activations.ts'
 import type { Blip2 } from './blip2.ts'
 import { createEngine } from './engine.ts'
-import { createGenerationModel } from './generation-model.ts'
+import { createGenerationModel, type GenerationParts } from './generation-model.ts'
 import { atImageSize } from './image-size.ts'
 import { createMatchingEngine } from './matching/engine.ts'
 import { createRetrievalModel } from './matching/model.ts'
 import { createMatchingSessions } from './matching/sessions.ts'
+import { textReader } from './matching/text-reader.ts'
+import { loadQformerTokenizer } from './node-qformer-tokenizer.ts'
 import { type ModelSource, openSource, type SourceOptions } from './node-source.ts'
 import { createSessions } from './sessions.ts'
 
@@ -40,6 +43,7 @@ export async function loadBlip2(source: string, options: LoadOptions = {}): Prom
   const size = options.imageSize ?? preset?.config.vision_config.image_size ?? trained.vision_config.image_size
   const { config, replaced } = await atImageSize(trained, found, size)
   const slow = checkMemory(found, config, options)
+  const readQuestion = await questionReader(found, options)
 
   const device = await openDevice(options)
   try {
@@ -58,6 +62,7 @@ export async function loadBlip2(source: string, options: LoadOptions = {}): Prom
       tokenizer,
       preprocessor: createPreprocessor(),
       captionPrompt: preset?.kind === 'generation' ? preset.captionPrompt : '',
+      ...(readQuestion && { readQuestion }),
     })
   }
 
@@ -72,6 +77,18 @@ export async function loadBlip2(source: string, options: LoadOptions = {}): Prom
       ...(options.onNotice && { onNotice: options.onNotice }),
     })
   }
+}
+
+/** What the Q-Former reads of a question, cleaned as LAVIS cleans it; undefined for a model whose Q-Former reads none. */
+async function questionReader(
+  { config, folder }: ModelSource,
+  { onNotice }: LoadOptions,
+): Promise<GenerationParts['readQuestion']> {
+  if (isRetrievalConfig(config) || !config.qformer_reads_question) return undefined
+  const { vocab_size, max_position_embeddings } = config.qformer_config
+  const words = await loadQformerTokenizer(folder, vocab_size)
+  const read = textReader(words, max_position_embeddings, onNotice)
+  return (question) => read(questionText(question), max_position_embeddings)
 }
 
 /** Reads the weights' files in the background until the engine is disposed of. */

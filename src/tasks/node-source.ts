@@ -33,6 +33,8 @@ export interface ModelSource {
   readonly replaced: ReadonlyMap<string, Float32Array>
   /** The files that `tensors` lie in. */
   readonly files: Checkpoint['files']
+  /** That of the named checkpoint. */
+  readonly folder: string
   /** For `loadTokenizer`. */
   readonly tokenizerFolder: string
 }
@@ -64,6 +66,7 @@ export async function openSource(source: string, options: SourceOptions = {}): P
     tensors,
     replaced,
     files,
+    folder: main.folder,
     tokenizerFolder: await tokenizerFolder(parts, options),
   }
 }

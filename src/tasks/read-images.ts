@@ -23,6 +23,10 @@ export interface ReadImageOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+export function otherModel(): ConfigError {
+  return new ConfigError('the image was encoded by another kind of model; encode it with this one')
+}
+
 /** Decodes, resizes and encodes the images that are not encoded yet, as one batch. */
 export async function encodeImages<Encoded extends EncodedImage>(
   { preprocessor, size, kind, encode }: ImageReader<Encoded>,
@@ -31,7 +35,7 @@ export async function encodeImages<Encoded extends EncodedImage>(
   clock: Timing,
 ): Promise<Encoded[]> {
   if (images.some((image) => image instanceof EncodedImage && !(image instanceof kind))) {
-    throw new ConfigError('the image was encoded by another kind of model; encode it with this one')
+    throw otherModel()
   }
   const fresh = images.filter((image) => !(image instanceof EncodedImage))
   if (fresh.length === 0) return images as unknown as Encoded[]

@@ -1,6 +1,6 @@
 /** The graphs of one model as sessions on one device, each made when it is first needed. */
 import { toOnnx } from '../graph/index.ts'
-import { type Graph, imageGraph, promptGraph, stepGraph, tiedNames } from '../models/blip2.ts'
+import { type Graph, imageGraph, promptGraph, questionGraph, stepGraph, tiedNames } from '../models/blip2.ts'
 import type { Blip2Config } from '../models/config.ts'
 import { isBuffer } from '../models/names/names.ts'
 import { FEW_ROWS, type StoredTensor, storedParams } from '../nn/index.ts'
@@ -12,6 +12,8 @@ export interface Sessions {
   /** What the language model keeps of each token, for a batch of so many items. */
   cacheShapes(items: number): CacheShapes
   image(): Promise<Session>
+  /** For so many questions about one image. Undefined where the Q-Former reads none. */
+  readonly question: ((questions: number) => Promise<Session>) | undefined
   /** For a prompt of about so many rows (tokens times items, queries included). */
   prompt(rows: number): Promise<Session>
   /** For a step of about so many rows (branches times items). */
@@ -35,6 +37,7 @@ export function createSessions(
     prompt: promptGraph(params, config),
     step: stepGraph(params, config),
   }
+  const question = config.qformer_reads_question ? questionGraph(params, config) : undefined
   check()
 
   const session = lazySessions(device)
@@ -43,6 +46,13 @@ export function createSessions(
     config,
     cacheShapes: (items) => cacheShapes([graphs.prompt, graphs.step], items),
     image: () => session('image', graphs.image, { batch: 1 }),
+    // The queries of two questions are many rows already.
+    question:
+      question &&
+      ((questions) =>
+        questions === 1
+          ? session('one question', question, { batch: 1, question: 16 })
+          : session('questions', question, { batch: FEW_ROWS, question: 16 })),
     prompt: (rows) => {
       const { name, size } = rowClass(rows)
       return session(`prompt, ${name}`, graphs.prompt, { batch: 1, tokens: size - config.num_query_tokens })

@@ -19,7 +19,7 @@ export function timing(): Timing {
     async measure(part, work) {
       const begin = performance.now()
       const result = await work()
-      parts[part] = rounded(performance.now() - begin)
+      parts[part] = rounded((parts[part] ?? 0) + performance.now() - begin)
       return result
     },
     total: () => ({ ...parts, total: rounded(performance.now() - start) }),

@@ -6,7 +6,7 @@ import { randomFor } from '../random.ts'
 import type { Tensor } from '../runtime/device.ts'
 import { float32, int64 } from '../tasks/layout.ts'
 import { questionPrompt } from '../tasks/prompts.ts'
-import { captionText } from '../tokenizers/lavis-text.ts'
+import { captionText, questionText } from '../tokenizers/lavis-text.ts'
 import type { QformerTokenizer } from '../tokenizers/qformer.ts'
 import type { TextTokenizer } from '../tokenizers/tokenizer.ts'
 
@@ -76,6 +76,23 @@ export function promptedFeeds(
     case 't5':
       return t5Feeds(prompts, texts, tokenizer, text_config, options.maxTextLength)
   }
+}
+
+/**
+ * For a Q-Former that reads questions, beside the feeds above. A sample without one is padding alone, of which the queries see nothing, as
+ * when the model captions.
+ */
+export function questionFeeds(
+  items: readonly Item[],
+  tokenizer: QformerTokenizer,
+  { qformer_config }: Blip2Config,
+  { maxTextLength }: TextOptions,
+): Feeds {
+  const { pad_token_id } = qformer_config
+  const ids = items.map(({ sample: { question } }) =>
+    question === undefined ? [pad_token_id] : tokenizer.encode(questionText(question), maxTextLength),
+  )
+  return { question_ids: padded(ids, pad_token_id) }
 }
 
 /**

@@ -5,8 +5,10 @@ import type { Blip2Config } from '../models/config.ts'
 import type { Variables } from '../runtime/device.ts'
 import { type DeviceOptions, openDevice } from '../runtime/node.ts'
 import { createEngine } from '../tasks/engine.ts'
+import type { GenerationImage } from '../tasks/image.ts'
 import { questionPrompt } from '../tasks/prompts.ts'
 import { createSessions } from '../tasks/sessions.ts'
+import { questionText } from '../tokenizers/lavis-text.ts'
 import { loadTokenizer } from '../tokenizers/node.ts'
 import type { Example } from './log.ts'
 import type { ValidationBatch } from './node-batches.ts'
@@ -86,6 +88,9 @@ async function languageModel({ recipe, setup, graphs, threads }: ExamplesOptions
   const tensors = new Map([...frozen, ...saved.weights.tensors])
   const replaced = new Map([...weights.replaced].filter(([name]) => !saved.weights.tensors.has(name)))
   const tokenizer = await loadTokenizer(setup.tokenizerFolder)
+  const words = setup.questions?.tokenizer
+  const readQuestion =
+    words && ((question: string) => words.encode(questionText(question), recipe.data.max_text_length))
   const device = await openDevice(threads === undefined ? {} : { threads })
   const engine = createEngine(createSessions(device, config, tensors, replaced))
   return {
@@ -94,8 +99,10 @@ async function languageModel({ recipe, setup, graphs, threads }: ExamplesOptions
       const said: string[] = []
       for (const [i, image] of images.entries()) {
         const question = items[i]?.sample.question
-        const prompt = question === undefined ? recipe.data.prompt : questionPrompt(config, question)
-        const [sequences] = await engine.generate([{ image, prompt: tokenizer.encode(prompt) }], { maxNewTokens: 30 })
+        const prompt = tokenizer.encode(question === undefined ? recipe.data.prompt : questionPrompt(config, question))
+        const asked = question === undefined ? undefined : readQuestion?.(question)
+        const [seen] = asked ? await engine.ask([{ image, question: asked }]) : [image]
+        const [sequences] = await engine.generate([{ image: seen as GenerationImage, prompt }], { maxNewTokens: 30 })
         said.push(tokenizer.decode(sequences?.[0]?.tokens ?? [], { skipSpecialTokens: true }).trim())
       }
       return said

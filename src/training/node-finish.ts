@@ -6,6 +6,7 @@ import { makeDraftFolder } from '../checkpoints/node-drafts.ts'
 import { errorCode, fileError } from '../checkpoints/node-errors.ts'
 import { syncFolder, type TensorToWrite, writeAtomically, writeSafetensors } from '../checkpoints/node-write.ts'
 import { SCAFFOLD } from '../models/pretraining.ts'
+import { QFORMER_TOKENIZER } from '../tasks/node-qformer-tokenizer.ts'
 import type { FrozenWeight } from './trained-params.ts'
 
 export interface FinishedModel {
@@ -13,6 +14,8 @@ export interface FinishedModel {
   readonly trained: readonly TensorToWrite[]
   readonly frozen: ReadonlyMap<string, FrozenWeight>
   readonly tokenizerFolder: string
+  /** Of the questions that the Q-Former reads. */
+  readonly qformerTokenizerFolder: string | undefined
   /** Into the header of the weights: how the model was made, and the identity of the run. */
   readonly metadata: { readonly made_by: string; readonly run: string }
 }
@@ -35,8 +38,12 @@ export async function writeModel(folder: string, model: FinishedModel): Promise<
     const metadata = { format: 'pt', ...model.metadata }
     await writeSafetensors(join(draft, 'model.safetensors'), [...trained, ...frozen], metadata)
     await writeAtomically(join(draft, 'config.json'), [`${JSON.stringify(model.config, null, 2)}\n`])
-    for (const name of await readdir(model.tokenizerFolder))
-      if (tokenizerFiles.test(name)) await copyFile(join(model.tokenizerFolder, name), join(draft, name))
+    await copyTokenizer(model.tokenizerFolder, draft)
+    if (model.qformerTokenizerFolder !== undefined) {
+      const folder = join(draft, QFORMER_TOKENIZER)
+      await mkdir(folder)
+      await copyTokenizer(model.qformerTokenizerFolder, folder)
+    }
     await rm(folder, { recursive: true, force: true })
     await rename(draft, folder)
     await syncFolder(parent)
@@ -45,6 +52,11 @@ export async function writeModel(folder: string, model: FinishedModel): Promise<
   } finally {
     await rm(drafts, { recursive: true, force: true })
   }
+}
+
+async function copyTokenizer(from: string, to: string): Promise<void> {
+  for (const name of await readdir(from))
+    if (tokenizerFiles.test(name)) await copyFile(join(from, name), join(to, name))
 }
 
 /** The run that made the model in a folder: its identity; null for anything else that is there, undefined for nothing. */

@@ -6,6 +6,7 @@ import { errorCode, fileError } from '../checkpoints/node-errors.ts'
 import { downloadTokenizer } from '../checkpoints/node-hub.ts'
 import { ConfigError } from '../errors.ts'
 import { isRetrievalConfig } from '../models/config.ts'
+import { QFORMER_TOKENIZER } from '../tasks/node-qformer-tokenizer.ts'
 import type { TextTokenizer } from '../tokenizers/tokenizer.ts'
 import type { Places } from './node-places.ts'
 import type { ModelConfig } from './objective.ts'
@@ -41,7 +42,7 @@ export async function readConfig(
 
 /** Throws ConfigError for a configuration that the objective cannot train. */
 export function requireKind(recipe: Recipe, config: ModelConfig): void {
-  const { objective } = recipe
+  const { objective, model } = recipe
   if (comparesTexts(recipe) !== isRetrievalConfig(config))
     throw new ConfigError(
       comparesTexts(recipe)
@@ -52,11 +53,21 @@ export function requireKind(recipe: Recipe, config: ModelConfig): void {
     throw new ConfigError(
       'model.config: text_config.model_type: expected "opt", as nothing else is trained from nothing, found "t5"',
     )
+  if (model.qformer_tokenizer !== undefined && !readsQuestions(recipe, config))
+    throw new ConfigError(
+      `model.qformer_tokenizer: expected nothing, as the Q-Former reads no question, found ${JSON.stringify(model.qformer_tokenizer)}; for one that does: model.config: qformer_reads_question: true`,
+    )
+}
+
+/** Whether the Q-Former reads the questions too. */
+export function readsQuestions({ objective }: Recipe, config: ModelConfig): boolean {
+  return objective === 'stage2' && !isRetrievalConfig(config) && config.qformer_reads_question
 }
 
 /** Throws ConfigError for texts that are longer than the model, and for tokens that it does not have. */
-export function requireRoom({ data, objective }: Recipe, config: ModelConfig, { vocabSize }: TextTokenizer): void {
-  const most = positionsFor(objective, config)
+export function requireRoom(recipe: Recipe, config: ModelConfig, { vocabSize }: TextTokenizer): void {
+  const { data } = recipe
+  const most = positionsFor(recipe, config)
   if (data.max_text_length > most)
     throw new ConfigError(
       `data.max_text_length: expected at most ${most}, which the model has positions for, found ${data.max_text_length}`,
@@ -69,11 +80,14 @@ export function requireRoom({ data, objective }: Recipe, config: ModelConfig, { 
 }
 
 /** Tokens of a text that there are positions for. T5 counts distances, of which there is no most. */
-function positionsFor(objective: Recipe['objective'], config: ModelConfig): number {
-  if (isRetrievalConfig(config)) return config.qformer_config.max_position_embeddings
+function positionsFor(recipe: Recipe, config: ModelConfig): number {
+  const { max_position_embeddings } = config.qformer_config
+  if (isRetrievalConfig(config)) return max_position_embeddings
+  const ofQuestions = readsQuestions(recipe, config) ? max_position_embeddings : Number.POSITIVE_INFINITY
   const { text_config, num_query_tokens } = config
-  if (text_config.model_type === 't5') return Number.POSITIVE_INFINITY
-  return text_config.max_position_embeddings - (objective === 'stage2' ? num_query_tokens : 0)
+  if (text_config.model_type === 't5') return ofQuestions
+  const inFront = recipe.objective === 'stage2' ? num_query_tokens : 0
+  return Math.min(ofQuestions, text_config.max_position_embeddings - inFront)
 }
 
 /** The folder of the tokenizer, downloaded where the recipe names one of the hub; else that beside a checkpoint. */
@@ -84,6 +98,22 @@ export async function findTokenizer({ tokenizer }: Places, checkpoints: readonly
     if ((await missingTokenizerFiles(folder)).length === 0) return folder
   }
   throw new ConfigError('model.tokenizer: expected its folder or name, as no folder in model.from has one')
+}
+
+/** The same for the questions that the Q-Former reads: beside a checkpoint it is in a folder of its own. */
+export async function findQformerTokenizer(
+  { qformerTokenizer }: Places,
+  checkpoints: readonly string[],
+): Promise<string> {
+  if (qformerTokenizer !== undefined)
+    return (await isThere(qformerTokenizer)) ? qformerTokenizer : downloadTokenizer(qformerTokenizer)
+  for (const path of checkpoints) {
+    const folder = join(await folderOf(path), QFORMER_TOKENIZER)
+    if ((await missingTokenizerFiles(folder)).length === 0) return folder
+  }
+  throw new ConfigError(
+    `model.qformer_tokenizer: expected its folder or name, such as bert-base-uncased, as no folder in model.from has a ${QFORMER_TOKENIZER}`,
+  )
 }
 
 async function folderOf(path: string): Promise<string> {

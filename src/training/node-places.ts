@@ -14,6 +14,8 @@ export interface Places {
   readonly from: readonly string[]
   /** A folder, or a name of the hub. */
   readonly tokenizer: string | undefined
+  /** The same, of the questions that the Q-Former reads. */
+  readonly qformerTokenizer: string | undefined
   /** A config.json. */
   readonly config: string | undefined
 }
@@ -34,20 +36,26 @@ export async function findPlaces(recipe: Recipe, folder: string): Promise<Places
     return path
   }
 
+  async function findTokenizer(field: string, path: string | undefined): Promise<string | undefined> {
+    if (path === undefined) return undefined
+    const found = await find(field, path, isTokenizerName)
+    if ((await exists(found)) && (await missingTokenizerFiles(found)).length > 0)
+      problems.push(`${field}: ${found}: no tokenizer.json, vocab.txt, or vocab.json with merges.txt in it`)
+    return found
+  }
+
   const from = await Promise.all(
     originsOf(recipe).map(({ checkpoint }, i) => find(`model.from.${i}`, checkpoint, isModelName)),
   )
   const config = typeof model.config === 'string' ? await find('model.config', model.config, () => false) : undefined
-  const tokenizer =
-    model.tokenizer === undefined ? undefined : await find('model.tokenizer', model.tokenizer, isTokenizerName)
-  if (tokenizer !== undefined && (await exists(tokenizer)) && (await missingTokenizerFiles(tokenizer)).length > 0)
-    problems.push(`model.tokenizer: ${tokenizer}: no tokenizer.json, vocab.txt, or vocab.json with merges.txt in it`)
+  const tokenizer = await findTokenizer('model.tokenizer', model.tokenizer)
+  const qformerTokenizer = await findTokenizer('model.qformer_tokenizer', model.qformer_tokenizer)
 
   const root = resolve(folder, data.root ?? '.')
   for (const [field, path] of [...filesOf('train', data.train), ...filesOf('validation', data.validation)])
     if (!(await exists(resolve(root, path)))) problems.push(`${field}: ${resolve(root, path)}: no such file or folder`)
   if (problems.length > 0) throw new ConfigError(problems.join('\n'))
-  return { root, from, tokenizer, config }
+  return { root, from, tokenizer, qformerTokenizer, config }
 }
 
 function isModelName(name: string): boolean {

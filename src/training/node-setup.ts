@@ -12,10 +12,18 @@ import type { SourceOptions } from '../tasks/node-source.ts'
 import { loadTokenizer } from '../tokenizers/node.ts'
 import { type QformerTokenizer, qformerTokenizer } from '../tokenizers/qformer.ts'
 import type { TextTokenizer } from '../tokenizers/tokenizer.ts'
-import { type Feeds, pairFeeds, promptedFeeds, textFeeds } from './feeds.ts'
+import { type Feeds, pairFeeds, promptedFeeds, questionFeeds, textFeeds } from './feeds.ts'
 import { checkWeights, neededWeights } from './needed-weights.ts'
 import { findWeights, type StartingWeights } from './node-found-weights.ts'
-import { type ConfigJson, findTokenizer, readConfig, requireKind, requireRoom } from './node-model-config.ts'
+import {
+  type ConfigJson,
+  findQformerTokenizer,
+  findTokenizer,
+  readConfig,
+  readsQuestions,
+  requireKind,
+  requireRoom,
+} from './node-model-config.ts'
 import { findPlaces, type Places } from './node-places.ts'
 import { type ModelConfig, type Objective, objectiveOf } from './objective.ts'
 import { comparesTexts, type DataSpec, originsOf, type Recipe } from './recipe.ts'
@@ -29,6 +37,8 @@ export interface Setup {
   /** Digests of their files. */
   readonly weightsDigest: readonly string[]
   readonly tokenizerFolder: string
+  /** Of the questions, where the Q-Former reads them. */
+  readonly questions: { readonly tokenizerFolder: string; readonly tokenizer: QformerTokenizer } | undefined
   readonly train: readonly Weighted[]
   readonly validation: readonly Weighted[]
   /** What the graph reads of the texts; `key` makes what is drawn for a batch its own. */
@@ -66,6 +76,9 @@ export async function setUp(recipe: Recipe, options: SetupOptions): Promise<Setu
   const stored = { tensors: found.tensors, replaced: new Map() }
   const { config, replaced: positions } = await atImageSize<ModelConfig>(parsed, stored, size)
   const words = comparesTexts(recipe) ? qformerTokenizer(tokenizer, config.qformer_config.vocab_size) : undefined
+  const questions = readsQuestions(recipe, config)
+    ? await questionTokenizer(await findQformerTokenizer(places, checkpoints), config)
+    : undefined
   const objective = objectiveOf(recipe, config, words?.decId ?? 0)
   const needed = [...neededWeights(config, objective)].filter(([name]) => !positions.has(name))
   checkWeights(new Map(needed), objective, found.tensors, origins)
@@ -78,9 +91,10 @@ export async function setUp(recipe: Recipe, options: SetupOptions): Promise<Setu
     weights: { tensors, replaced: new Map([...replaced, ...positions]) },
     weightsDigest: await found.digest(),
     tokenizerFolder,
+    questions,
     train,
     validation,
-    feeds: feedsOf(recipe, config, tokenizer, words),
+    feeds: feedsOf(recipe, config, { language: tokenizer, compared: words, questions: questions?.tokenizer }),
   }
 }
 
@@ -104,18 +118,30 @@ async function download(sources: readonly string[], options: SetupOptions): Prom
   return paths
 }
 
+async function questionTokenizer(tokenizerFolder: string, { qformer_config }: ModelConfig) {
+  const tokenizer = qformerTokenizer(await loadTokenizer(tokenizerFolder), qformer_config.vocab_size)
+  return { tokenizerFolder, tokenizer }
+}
+
+/** Of the texts of each kind that a recipe has. */
+interface Tokenizers {
+  readonly language: TextTokenizer
+  readonly compared: QformerTokenizer | undefined
+  readonly questions: QformerTokenizer | undefined
+}
+
 function feedsOf(
   { objective, data }: Recipe,
   config: ModelConfig,
-  tokenizer: TextTokenizer,
-  words: QformerTokenizer | undefined,
+  { language, compared, questions }: Tokenizers,
 ): Setup['feeds'] {
   const texts = { maxTextLength: data.max_text_length, prompt: data.prompt }
   return (items, key) => {
-    if (words) return pairFeeds(items, words, texts, { key, sharedImages: data.image_ids })
-    const { text_config } = config as Blip2Config
-    if (objective === 'stage2') return promptedFeeds(items, tokenizer, config as Blip2Config, texts)
-    return textFeeds(items, tokenizer, text_config as OptConfig, texts)
+    if (compared) return pairFeeds(items, compared, texts, { key, sharedImages: data.image_ids })
+    const blip2 = config as Blip2Config
+    if (objective !== 'stage2') return textFeeds(items, language, blip2.text_config as OptConfig, texts)
+    const asked = questions && questionFeeds(items, questions, blip2, texts)
+    return { ...promptedFeeds(items, language, blip2, texts), ...asked }
   }
 }
 
@@ -126,7 +152,7 @@ function atSize(config: ConfigJson, image_size: number): ConfigJson {
 /** Two runs of one identity make the same model: what only watches them, and where things lie, is not part of it. */
 export function identityOf(recipe: Recipe, { finishedConfig, weightsDigest }: Setup): string {
   const { output, checkpoints, log_every, validation_batches, examples, model, data, ...rest } = recipe
-  const { config, from, tokenizer, ...training } = model
+  const { config, from, tokenizer, qformer_tokenizer, ...training } = model
   const { root, validation, ...seen } = data
   return createHash('sha256')
     .update(JSON.stringify([rest, training, seen, finishedConfig, weightsDigest]))

@@ -116,6 +116,7 @@ async function trainOn(work: Work, options: TrainOptions): Promise<void> {
       trained: weightTensors(variables),
       frozen: graphs.frozen,
       tokenizerFolder: setup.tokenizerFolder,
+      qformerTokenizerFolder: setup.questions?.tokenizerFolder,
       metadata: {
         made_by: `${MAKER}: ${recipe.objective}, ${recipe.steps} steps, seed ${recipe.seed}`,
         run: identity,
@@ -135,7 +136,7 @@ function planOf({ recipe, setup, saved }: Work, graphs: Graphs): Plan {
     trained: trained.map(([, shape]) => shape),
     frozen: Array.from(graphs.frozen.values(), ({ shape }) => shape),
     fresh: saved ? undefined : trained.filter(([name]) => isFresh(name, setup.weights)).map(([, shape]) => shape),
-    keptBytes: graphs.keptBytes({ batch: partSize(recipe), tokens, targets: tokens }),
+    keptBytes: graphs.keptBytes({ batch: partSize(recipe), tokens, targets: tokens, question: tokens }),
     featureBytes: cache_features ? featureBytes(setup) : undefined,
     machine: machineMemory(),
   })

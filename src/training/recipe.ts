@@ -73,6 +73,8 @@ export const recipeSchema = z.strictObject({
     from: z.array(checkpoint).default([]),
     /** Folder or name of the tokenizer: of the Q-Former's texts, in stage 2 of the language model's. */
     tokenizer: path.optional(),
+    /** Where `config` has qformer_reads_question: folder or name of the tokenizer of the Q-Former's questions. */
+    qformer_tokenizer: path.optional(),
     /** Train the image encoder too (fine-tuning). */
     train_image_encoder: z.boolean().default(false),
     /** Each block of the encoder learns at this part of the rate of the one behind it (layer-wise decay; LAVIS: 0.95 for retrieval). */

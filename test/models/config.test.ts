@@ -73,6 +73,7 @@ test('the newer OPT file: fields that are left out have the defaults of transfor
   // biome-ignore format: a table
   assert.deepEqual(rest, {
     model_type: 'blip-2', num_query_tokens: 32, image_token_index: 50265, use_decoder_only_language_model: true,
+    qformer_reads_question: false,
   })
 })
 
@@ -155,7 +156,7 @@ const wrongValues: [string, unknown, string][] = [
   ['vision_config', 'vit-g', 'expected an object, found "vit-g"'],
   ['qformer_config.hidden_size', 769, 'expected a multiple of num_attention_heads, 12, found 769'],
   ['qformer_config.position_embedding_type', 'relative_key', 'expected "absolute" (relative positions are not supported), found "relative_key"'],
-  ['qformer_config.use_qformer_text_input', true, 'expected false (a language model behind a Q-Former that reads the text too is not supported), found true'],
+  ['qformer_config.use_qformer_text_input', true, 'expected false (before a language model it is as qformer_reads_question), found true'],
   ['qformer_config.cross_attention_frequency', 0, 'expected a positive integer, found 0'],
   ['qformer_config.hidden_dropout_prob', 1.5, 'expected a number from 0 to 1, found 1.5'],
   ['text_config.do_layer_norm_before', false, 'expected true (post-norm models such as opt-350m are not supported), found false'],
@@ -240,4 +241,23 @@ test('the CLIP encoder has an activation of its own, and LAVIS another epsilon i
   assert.equal(clip.post_layernorm_eps, 1e-5)
   const lavis = { ...publishedOpt, vision_config: { layer_norm_eps: 1e-6, post_layernorm_eps: 1e-5 } }
   assert.equal(parseBlip2Config(lavis, 'config.json').vision_config.post_layernorm_eps, 1e-5)
+})
+
+test('a Q-Former that reads questions before a language model says so in a field of our own', () => {
+  const asked = { ...publishedOpt, qformer_reads_question: true }
+  const config = parseConfig(asked, 'config.json')
+  assert.ok(!isRetrievalConfig(config))
+  assert.equal(config.qformer_reads_question, true)
+  assert.equal(config.qformer_config.use_qformer_text_input, true)
+  const stated = { ...asked, qformer_config: { use_qformer_text_input: true, vocab_size: 30523 } }
+  assert.equal(parseBlip2Config(stated, 'config.json').qformer_config.vocab_size, 30523)
+  refused(
+    { ...asked, qformer_config: { use_qformer_text_input: false } },
+    'qformer_config.use_qformer_text_input: expected true (before a language model it is as qformer_reads_question), found false',
+  )
+  refused({ ...asked, qformer_reads_question: 'yes' }, 'qformer_reads_question: expected true or false, found "yes"')
+  // Without a language model there is nobody to ask.
+  assert.throws(() => parseConfig({ model_type: 'blip-2', qformer_reads_question: true }, 'config.json'), {
+    message: 'config.json: text_config: expected an object, found nothing',
+  })
 })

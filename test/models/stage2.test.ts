@@ -1,12 +1,13 @@
 /** Values and gradients of the whole: test/parity. Here: what the reference's batches do not show, and the forms of fine-tuning. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { input } from '../../src/graph/index.ts'
+import { gradients } from '../../src/autodiff/index.ts'
+import { input, type Value } from '../../src/graph/index.ts'
 import { type Blip2Config, parseBlip2Config } from '../../src/models/config.ts'
 import { imageHidden } from '../../src/models/image-encoder.ts'
-import { type Stage2Options, stage2Graph } from '../../src/models/stage2.ts'
+import { stage2Graph } from '../../src/models/stage2.ts'
 import { trains } from '../../src/models/trainable.ts'
-import { type Params, recorderParams } from '../../src/nn/index.ts'
+import type { Params } from '../../src/nn/index.ts'
 import { assertGradientsOf } from '../support/central-differences.ts'
 import { compute, type Feeds } from '../support/evaluate.ts'
 import { longs, normal, numbers } from '../support/tensors.ts'
@@ -38,7 +39,7 @@ const languageModels = {
   },
 }
 
-function configOf(model: keyof typeof languageModels, queries = 2): Blip2Config {
+function configOf(model: keyof typeof languageModels, queries = 2, qformer_reads_question = false): Blip2Config {
   return parseBlip2Config(
     {
       model_type: 'blip-2',
@@ -60,13 +61,14 @@ function configOf(model: keyof typeof languageModels, queries = 2): Blip2Config 
       },
       num_query_tokens: queries,
       text_config: languageModels[model],
+      qformer_reads_question,
     },
     'tiny',
   )
 }
 
-function build(p: Params, config: Blip2Config, options?: Stage2Options) {
-  return stage2Graph(p, config, input('image_hidden', 'float32', ['patches', 'batch', 4]), options).loss
+function build(p: Params, config: Blip2Config) {
+  return stage2Graph(p, config, input('image_hidden', 'float32', ['patches', 'batch', 4])).loss
 }
 
 /** Token ids of each item, padded behind, as (tokens, batch). */
@@ -150,10 +152,10 @@ for (const model of ['opt', 't5'] as const) {
 
     test('fine-tuning: gradients of the image encoder below, and of the question beside the queries', async () => {
       const weights = fedWeights()
-      const config = configOf(model)
+      const config = configOf(model, 2, true)
       const pixels = input('pixel_values', 'float32', ['batch', 3, 2, 2])
       const encoded = imageHidden(weights.params, config.vision_config, pixels)
-      const { loss } = stage2Graph(weights.params, config, encoded, { question: true })
+      const { loss } = stage2Graph(weights.params, config, encoded)
       const some = /patch_embedding|qkv.bias|post_layernorm|^embeddings|layer.0.output.dense.bias/
       const trained = weights
         .values()
@@ -198,16 +200,40 @@ test('OPT: a label is predicted by the token before it, that of the first token 
   assert.notEqual(await lossOf([2, 5, 6], second!), await lossOf([3, 5, 6], second!))
 })
 
-test('only with a question are the weights of the text half asked for', () => {
-  const asked = (options: Stage2Options) => {
-    const { params, shapes } = recorderParams()
-    build(params, configOf('opt'), options)
-    return [...shapes.keys()].filter((name) => /^embeddings\.|\.output\.dense|\.intermediate\./.test(name))
+test('the weights of the text half are asked for only with a question, and only those that matter', async () => {
+  const asked = (question: boolean) => {
+    const weights = fedWeights()
+    const loss = build(weights.params, configOf('opt', 2, question))
+    return { loss, all: weights.values(), names: weights.values().map(({ label }) => label!) }
   }
+  const { loss, all, names } = asked(true)
+  const more = names.filter((name) => !asked(false).names.includes(name))
   assert.deepEqual(
-    asked({}).filter((name) => !name.includes('attention')),
-    [],
+    new Set(more.map((name) => name.replace(/\.(weight|bias)$/, ''))),
+    new Set([
+      ...['embeddings.word_embeddings', 'embeddings.position_embeddings'],
+      ...['intermediate.dense', 'output.dense', 'output.LayerNorm'].map((name) => `qformer.encoder.layer.0.${name}`),
+    ]),
   )
-  assert.ok(asked({ question: true }).includes('embeddings.word_embeddings.weight'))
-  assert.ok(asked({ question: true }).includes('qformer.encoder.layer.0.intermediate.dense.weight'))
+  // It throws for a weight that the loss does not depend on.
+  gradients(
+    loss,
+    all.filter(({ label }) => trains(label!)),
+  )
+})
+
+test('a question that is padding alone is no question', async () => {
+  const feeds = fedWeights()
+  const asked = build(feeds.params, configOf('opt', 2, true))
+  const weights = feeds.feeds(5)
+  const silent = build(feeds.params, configOf('opt'))
+  const lossOf = async (loss: Value, more: Feeds = {}) =>
+    numbers(await compute(loss, { ...weights, ...batches.opt(4), ...more }))[0]!
+  const [without, empty, real] = [
+    await lossOf(silent),
+    await lossOf(asked, { question_ids: columns([[], []], 3, 0) }),
+    await lossOf(asked, { question_ids: columns([[2, 7, 3], []], 3, 0) }),
+  ]
+  assert.ok(Math.abs(without - empty) < 1e-6, `${without} and ${empty}`)
+  assert.ok(Math.abs(without - real) > 1e-4)
 })

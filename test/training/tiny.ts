@@ -1,5 +1,5 @@
 /** A world that a tiny model learns by heart: eight pictures of 16 pixels, each of one colour, their captions and questions, three tokenizers, random weights. */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { writeSafetensors } from '../../src/checkpoints/node.ts'
@@ -131,6 +131,17 @@ const qformer = {
 }
 const shared = { model_type: 'blip-2', vision_config: { ...vision, ...image }, num_query_tokens: 4 }
 
+const opt = {
+  ...{ model_type: 'opt', hidden_size: 16, ffn_dim: 32, num_hidden_layers: 1, num_attention_heads: 2 },
+  ...{ vocab_size: 56, max_position_embeddings: 48, eos_token_id: lineBreak },
+} as const
+const t5 = {
+  ...{ model_type: 't5', d_model: 16, d_kv: 8, d_ff: 32, num_layers: 1, num_heads: 2, vocab_size: 56 },
+  ...{ feed_forward_proj: 'gated-gelu', dense_act_fn: 'gelu', tie_word_embeddings: false },
+} as const
+/** The Q-Former reads the question too. */
+const asked = { qformer_reads_question: true, qformer_config: { ...qformer, vocab_size: 32 } } as const
+
 /** Fields of config.json. */
 export const configs = {
   retrieval: {
@@ -141,18 +152,14 @@ export const configs = {
   opt: {
     ...shared,
     qformer_config: qformer,
-    text_config: {
-      ...{ model_type: 'opt', hidden_size: 16, ffn_dim: 32, num_hidden_layers: 1, num_attention_heads: 2 },
-      ...{ vocab_size: 56, max_position_embeddings: 48, eos_token_id: lineBreak },
-    },
+    text_config: opt,
   },
+  asked: { ...shared, ...asked, text_config: opt },
+  askedT5: { ...shared, ...asked, text_config: t5 },
   t5: {
     ...shared,
     qformer_config: qformer,
-    text_config: {
-      ...{ model_type: 't5', d_model: 16, d_kv: 8, d_ff: 32, num_layers: 1, num_heads: 2, vocab_size: 56 },
-      ...{ feed_forward_proj: 'gated-gelu', dense_act_fn: 'gelu', tie_word_embeddings: false },
-    },
+    text_config: t5,
   },
 } as const
 
@@ -173,6 +180,16 @@ export async function writeTinyModel(folder: string, config: keyof typeof config
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, 'config.json'), JSON.stringify(json))
   await writeSafetensors(join(folder, 'model.safetensors'), tensors)
+  return folder
+}
+
+/** The same of a model whose Q-Former reads questions, with both its tokenizers, so that it can be loaded. */
+export async function writeAskedModel(folder: string, data: string, config: 'asked' | 'askedT5'): Promise<string> {
+  await writeTinyModel(folder, config)
+  mkdirSync(join(folder, 'qformer_tokenizer'))
+  const language = join(data, config === 'asked' ? 'opt' : 't5', 'tokenizer.json')
+  copyFileSync(language, join(folder, 'tokenizer.json'))
+  copyFileSync(join(data, 'bert', 'vocab.txt'), join(folder, 'qformer_tokenizer', 'vocab.txt'))
   return folder
 }
 

@@ -159,7 +159,7 @@ function configOf(parts: Parts, to: Naming): { readonly config?: unknown; readon
 
 /** Of tokenizer and image processor, and the settings of generation. */
 const besides =
-  /^(tokenizer|tokenizer_config|special_tokens_map|added_tokens|preprocessor_config|processor_config|generation_config|vocab)\.json$|^(merges|vocab)\.txt$|^spiece\.model$/
+  /^(tokenizer|tokenizer_config|special_tokens_map|added_tokens|preprocessor_config|processor_config|generation_config|vocab)\.json$|^(merges|vocab)\.txt$|^spiece\.model$|^qformer_tokenizer$/
 
 async function filesBeside(parts: Parts, options: SourceOptions): Promise<string[]> {
   const folder = await tokenizerFolder(parts, options)

@@ -15,7 +15,7 @@ export interface FolderToWrite {
   readonly shardBytes: number
   /** Written as JSON. */
   readonly config: unknown
-  /** Files that are copied as they are. */
+  /** Files, and folders, that are copied as they are. */
   readonly copied: readonly string[]
 }
 
@@ -90,7 +90,7 @@ async function fill(
     const total_size = tensors.reduce((sum, { length }) => sum + length, 0)
     await writeJson(join(draft, 'model.safetensors.index.json'), { metadata: { total_size }, weight_map: weightMap })
   }
-  for (const file of copied) await cp(file, join(draft, basename(file)), { dereference: true })
+  for (const file of copied) await cp(file, join(draft, basename(file)), { dereference: true, recursive: true })
   if (config !== undefined) await writeJson(join(draft, 'config.json'), config)
   return (await readdir(draft)).sort()
 }

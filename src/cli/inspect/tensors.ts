@@ -1,5 +1,5 @@
 /** The tensors that are counted, wherever they are listed. */
-import { imageGraph, promptGraph, stepGraph } from '../../models/blip2.ts'
+import { imageGraph, promptGraph, questionGraph, stepGraph } from '../../models/blip2.ts'
 import { type Blip2Config, isRetrievalConfig, type RetrievalConfig } from '../../models/config.ts'
 import {
   captionPromptGraph,
@@ -31,6 +31,7 @@ export function tensorsOf(config: Blip2Config | RetrievalConfig): Listed[] {
 
 function recordGeneration(params: Params, config: Blip2Config): void {
   imageGraph(params, config)
+  if (config.qformer_reads_question) questionGraph(params, config)
   promptGraph(params, config)
   stepGraph(params, config)
 }

@@ -44,7 +44,7 @@ function described(config: Config): Record<string, string> {
   const { vision_config, qformer_config, num_query_tokens } = config
   const { num_hidden_layers, hidden_size, image_size, patch_size } = vision_config
   const tower = vision_config.model_type === 'clip_vision_model' ? 'CLIP, ' : ''
-  const text = isRetrievalConfig(config) ? `, ${count(qformer_config.vocab_size)} tokens` : ''
+  const text = qformer_config.use_qformer_text_input ? `, ${count(qformer_config.vocab_size)} tokens` : ''
   return {
     'image encoder': `${tower}${blocks(num_hidden_layers, hidden_size)}, ${image_size} px in patches of ${patch_size}`,
     'Q-Former': blocks(qformer_config.num_hidden_layers, qformer_config.hidden_size) + text,

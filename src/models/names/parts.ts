@@ -5,7 +5,7 @@ import { partOf } from './names.ts'
 import { layerOf } from './rows.ts'
 import type { Part } from './table.ts'
 
-const onlyForTexts: readonly Part[] = ['Q-Former text', 'captioning head', 'comparison']
+const onlyForTexts: readonly Part[] = ['captioning head', 'comparison']
 const onlyForLanguage: readonly Part[] = ['projection', 'language model']
 
 /**
@@ -16,7 +16,15 @@ export function takes(config: Blip2Config | RetrievalConfig, name: string): bool
   const part = partOf(name)
   if (part === undefined) return true
   if (part === 'image encoder' && isUnusedBlock(config, name)) return false
+  if (part === 'Q-Former text') return readsText(config, name)
   return !(isRetrievalConfig(config) ? onlyForLanguage : onlyForTexts).includes(part)
+}
+
+/** Before a language model, what the last layer makes of a question is not used, so it has no weights for it. */
+function readsText(config: Blip2Config | RetrievalConfig, name: string): boolean {
+  const { use_qformer_text_input, num_hidden_layers } = config.qformer_config
+  const isLast = Number(layerOf(name)) === num_hidden_layers - 1
+  return use_qformer_text_input && (isRetrievalConfig(config) || !isLast)
 }
 
 /** The last block of a published encoder, which some files have and no forward pass uses. */

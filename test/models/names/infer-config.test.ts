@@ -97,6 +97,17 @@ test('a model takes the parts that it has; unknown names are left to the check o
   assert.deepEqual(taken('language_model.shared.weight'), [true, false])
   assert.deepEqual(taken('language_projection.bias'), [true, false])
   assert.deepEqual(taken('something.else'), [true, true])
+
+  const { qformer_config } = generation
+  const asked = {
+    ...generation,
+    qformer_config: { ...qformer_config, use_qformer_text_input: true },
+  } as typeof generation
+  assert.equal(takes(asked, 'embeddings.word_embeddings.weight'), true)
+  assert.equal(takes(asked, 'qformer.encoder.layer.10.output.dense.bias'), true)
+  assert.equal(takes(asked, 'qformer.encoder.layer.11.output.dense.bias'), false) // nobody reads it
+  assert.equal(takes(asked, 'Qformer.cls.predictions.bias'), false)
+  assert.equal(takes(asked, 'itm_head.weight'), false)
 })
 
 test('the language model has what its own config.json says, and what BLIP-2 changes of it', () => {
