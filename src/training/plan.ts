@@ -29,7 +29,7 @@ export interface PlanInput {
 /** Value, gradient and two moments of each trained parameter, and the gradient as it leaves the graph, all float32. */
 const bytesPerTrained = 20
 
-/** About as much as waits for the gradient passes on the way back: 1.3 to 2.3 times was measured, for OPTs and Q-Formers of 15 to 38 M. */
+/** As much again passes on the way back: 1.2 to 2.1 times what waits for the gradient was measured (`bench/training-memory.ts`). */
 const passing = 2
 
 export function makePlan(input: PlanInput): Plan {
