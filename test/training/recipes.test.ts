@@ -4,7 +4,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
-import { parseConfig } from '../../src/models/config.ts'
+import { tensorsOf } from '../../src/cli/inspect/tensors.ts'
+import { type Blip2Config, isRetrievalConfig, parseBlip2Config, parseConfig } from '../../src/models/config.ts'
+import { findPreset } from '../../src/models/presets.ts'
 import { neededWeights } from '../../src/training/needed-weights.ts'
 import { objectiveOf } from '../../src/training/objective.ts'
 import { comparesTexts, parseRecipe, type Recipe } from '../../src/training/recipe.ts'
@@ -52,9 +54,25 @@ test('what a recipe says of its model fits its objective', () => {
   for (const file of files) {
     const recipe = recipeOf(file)
     if (recipe.model.config === undefined) continue
-    const { qformer_config } = parseConfig(recipe.model.config, file)
-    assert.equal(qformer_config.use_qformer_text_input, comparesTexts(recipe), file)
+    assert.equal(isRetrievalConfig(parseConfig(recipe.model.config, file)), comparesTexts(recipe), file)
   }
+})
+
+test('VQA: the published model of the second stage has all weights but what reads the question, which the first stage has', () => {
+  const recipe = recipeOf('vqa-vitg-opt2.7b.yaml')
+  const config = parseBlip2Config(recipe.model.config, 'config')
+  const published = ['blip2-opt-2.7b', 'blip2-itm-vit-g'].map((name) => findPreset(name)!.config)
+  assert.deepEqual(recipe.model.from, [
+    'Salesforce/blip2-opt-2.7b',
+    { checkpoint: 'Salesforce/blip2-itm-vit-g', only: 'Q-Former' },
+  ])
+  const { qformer_reads_question, qformer_config, ...rest } = config
+  const { qformer_reads_question: without, qformer_config: published2, ...expected } = published[0] as Blip2Config
+  assert.deepEqual([rest, qformer_reads_question, without], [expected, true, false])
+  assert.deepEqual(qformer_config, published[1]!.qformer_config)
+  const [second, first] = published.map((one) => new Map(tensorsOf(one).map(({ name, shape }) => [name, shape])))
+  for (const [name, shape] of neededWeights(config, objectiveOf(recipe, config, 0)))
+    assert.deepEqual(second!.get(name) ?? first!.get(name), shape, name)
 })
 
 test('fine-tuning lasts five epochs, as released', () => {
