@@ -44,9 +44,10 @@ export async function findPlaces(recipe: Recipe, folder: string): Promise<Places
     return found
   }
 
-  const from = await Promise.all(
-    originsOf(recipe).map(({ checkpoint }, i) => find(`model.from.${i}`, checkpoint, isModelName)),
-  )
+  // One after the other, so that problems are told in the recipe's order.
+  const from: string[] = []
+  for (const [i, { checkpoint }] of originsOf(recipe).entries())
+    from.push(await find(`model.from.${i}`, checkpoint, isModelName))
   const config = typeof model.config === 'string' ? await find('model.config', model.config, () => false) : undefined
   const tokenizer = await findTokenizer('model.tokenizer', model.tokenizer)
   const qformerTokenizer = await findTokenizer('model.qformer_tokenizer', model.qformer_tokenizer)
