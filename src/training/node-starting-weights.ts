@@ -2,7 +2,7 @@
 import { readTensor } from '../checkpoints/node.ts'
 import { CheckpointError } from '../errors.ts'
 import { showShape } from '../graph/index.ts'
-import { initialisedParams } from '../nn/index.ts'
+import { type InitialiserOptions, initialisedParams } from '../nn/index.ts'
 import { aliases, lacksLastRow, type Shape } from './needed-weights.ts'
 import type { StartingWeights } from './node-found-weights.ts'
 
@@ -15,19 +15,19 @@ export interface Beginning {
 /** Of the contrastive losses, which divide by it (LAVIS, blip2_qformer.py). */
 const TEMPERATURE = 0.07
 
-/** What is drawn depends on seed and name alone. Throws CheckpointError for another shape. */
+/** What is drawn depends on name and `initialiser` alone. Throws CheckpointError for another shape. */
 export async function beginning(
   name: string,
   shape: Shape,
   weights: StartingWeights,
-  seed: number,
+  initialiser: InitialiserOptions,
 ): Promise<Beginning> {
-  const stored = await storedValues(name, shape, weights, seed)
+  const stored = await storedValues(name, shape, weights, initialiser)
   if (stored) return { values: stored, from: 'checkpoint' }
-  const text = await storedValues(textName(name), shape, weights, seed)
+  const text = await storedValues(textName(name), shape, weights, initialiser)
   if (text) return { values: text, from: 'text' }
   if (/(^|\.)temp$/.test(name)) return { values: Float32Array.of(TEMPERATURE), from: 'fresh' }
-  return { values: fresh(name, shape, seed), from: 'fresh' }
+  return { values: fresh(name, shape, initialiser), from: 'fresh' }
 }
 
 /** Whether a weight will be drawn, as no checkpoint has it nor what it is a copy of. */
@@ -45,7 +45,7 @@ async function storedValues(
   name: string,
   shape: Shape,
   { tensors, replaced }: StartingWeights,
-  seed: number,
+  initialiser: InitialiserOptions,
 ): Promise<Float32Array | undefined> {
   const computed = replaced.get(name)
   if (computed) return computed
@@ -57,13 +57,13 @@ async function storedValues(
     throw new CheckpointError(
       `${tensor.file}: ${name}: shape ${showShape(tensor.shape)}, the recipe's model needs ${showShape(shape)}; is model.config that of this checkpoint?`,
     )
-  const all = fresh(name, shape, seed)
+  const all = fresh(name, shape, initialiser)
   all.set(values)
   return all
 }
 
-function fresh(name: string, shape: Shape, seed: number): Float32Array {
-  const { source } = initialisedParams({ seed }).get(name, shape)
+function fresh(name: string, shape: Shape, initialiser: InitialiserOptions): Float32Array {
+  const { source } = initialisedParams(initialiser).get(name, shape)
   if (source.kind === 'parameter' && source.data?.kind === 'memory') return source.data.values
   throw new Error(`${name}: no values`)
 }

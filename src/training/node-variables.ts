@@ -28,13 +28,14 @@ export async function beginVariables(
     ]
   })
   const variables = await device.createVariables(Object.fromEntries(settings), saved?.step ?? 0)
+  const initialiser = { seed: recipe.seed, deviation: recipe.model.initial_deviation }
   for (const [name, shape] of shapes) {
     if (saved) {
       await variables.write(name, await savedValues(saved.weights, name))
       for (const part of moments) await variables.write(name, await savedValues(saved.moments, `${part}.${name}`), part)
       continue
     }
-    const { values } = await beginning(name, shape, weights, recipe.seed)
+    const { values } = await beginning(name, shape, weights, initialiser)
     await variables.write(name, values)
   }
   return variables

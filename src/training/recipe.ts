@@ -75,6 +75,8 @@ export const recipeSchema = z.strictObject({
     tokenizer: path.optional(),
     /** Where `config` has qformer_reads_question: folder or name of the tokenizer of the Q-Former's questions. */
     qformer_tokenizer: path.optional(),
+    /** Standard deviation of the weights that no checkpoint gives. The published 0.02 is for wide models: 1/√hidden_size suits narrow ones. */
+    initial_deviation: positive.default(0.02),
     /** Train the image encoder too (fine-tuning). */
     train_image_encoder: z.boolean().default(false),
     /** Each block of the encoder learns at this part of the rate of the one behind it (layer-wise decay; LAVIS: 0.95 for retrieval). */

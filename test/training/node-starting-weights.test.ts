@@ -37,7 +37,7 @@ async function open(...paths: readonly string[]): Promise<StartingWeights> {
 }
 
 const begin = (name: string, shape: readonly number[], weights: StartingWeights, seed = 1) =>
-  beginning(name, shape, weights, seed)
+  beginning(name, shape, weights, { seed })
 
 /** A BERT with the text half of the tiny model, and with what the Q-Former does not take; without the last row of its words. */
 async function writeBert(file: string, { prefix, oldNorms }: { prefix: string; oldNorms: boolean }): Promise<string> {
@@ -90,6 +90,15 @@ for (const [file, naming] of Object.entries({
     assert.ok(![...bert.tensors.keys()].some((name) => /pooler|token_type|seq_relationship/.test(name)))
   })
 }
+
+test('fresh weights have the deviation that was asked for, in the same draws', async () => {
+  const nothing: StartingWeights = { tensors: new Map(), replaced: new Map() }
+  const drawn = async (deviation: number) => (await beginning(query, [64, 64], nothing, { seed: 1, deviation })).values
+  const [narrow, wide] = [await drawn(0.02), await drawn(0.08)]
+  const deviation = Math.sqrt(narrow.reduce((sum, value) => sum + value ** 2, 0) / narrow.length)
+  assert.ok(Math.abs(deviation - 0.02) < 0.001, `${deviation}`)
+  for (const [i, value] of wide.entries()) assert.ok(Math.abs(value - 4 * narrow[i]!) < 1e-7, `${i}: ${value}`)
+})
 
 test('[DEC] is a fresh row behind the words of a BERT, and one number of the bias', async () => {
   const bert = await open(join(root, 'bert.safetensors'))

@@ -25,7 +25,7 @@ test('the smallest recipe, and what it leaves to the defaults', () => {
   assert.deepEqual(parseRecipe(smallest, 'a.yaml'), {
     ...smallest,
     seed: 1,
-    model: { from: ['weights'], train_image_encoder: false, layer_decay: 1 },
+    model: { from: ['weights'], initial_deviation: 0.02, train_image_encoder: false, layer_decay: 1 },
     data: {
       train: [{ kind: 'captions', annotations: 'captions.json', images: 'images', weight: 1 }],
       validation: [],
@@ -94,6 +94,7 @@ test('an error says which field, what was expected and what was found', () => {
     [{ optimiser: { beta2: 1 } }, 'optimiser.beta2: expected a number from 0 to below 1, found 1'],
     [{ model: { from: ['a', ''] } }, 'model.from.1: expected a path or name, found ""'],
     [{ model: { ...model, layer_decay: 1.5 } }, 'model.layer_decay: expected a number from 0 to 1, found 1.5'],
+    [{ model: { ...model, initial_deviation: 0 } }, 'model.initial_deviation: expected a positive number, found 0'],
     [{ data: { train: [] } }, 'data.train: expected at least one set, found []'],
     [
       { data: { train: [{ kind: 'zip', file: 'a' }] } },
