@@ -1,7 +1,7 @@
 /** Scene → what people might write under it: short or full, as a list, by places or by relations. */
 import { placeOf, relationOf } from './places.ts'
 import { type Detail, everything, type Group, groupsOf, indefinite, joined } from './words.ts'
-import { pick, type Scene } from './world.ts'
+import { pick, type Scene, shuffled } from './world.ts'
 
 /** One caption, drawn by lot. */
 export function caption(random: () => number, scene: Scene): string {
@@ -61,9 +61,4 @@ function between(a: Group, b: Group) {
   const [thing, other] = [a.members[0], b.members[0]]
   const single = a.members.length === 1 && b.members.length === 1
   return single && thing && other ? relationOf(thing, other) : undefined
-}
-
-function shuffled<T>(random: () => number, items: readonly T[]): T[] {
-  const order = items.map((item) => ({ item, key: random() }))
-  return order.sort((a, b) => a.key - b.key).map(({ item }) => item)
 }

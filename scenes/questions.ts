@@ -75,9 +75,8 @@ const questions: Readonly<Record<QuestionKind, (random: () => number, scene: Sce
 
   exists(random, { things }) {
     const there = random() < 0.5
-    const kind = there ? pick(random, things) : nearMiss(random, things)
-    const phrase = withArticle(bare(random, kind, { colour: true, size: false, pattern: false }))
-    return [`is there ${phrase}?`, there ? 'yes' : 'no']
+    const phrase = pick(random, [shapeThatIs, colourThatIs, kindThatIs])(random, things, there)
+    return [`is there ${withArticle(phrase)}?`, there ? 'yes' : 'no']
   },
 
   relation(random, scene) {
@@ -119,6 +118,22 @@ const questions: Readonly<Record<QuestionKind, (random: () => number, scene: Sce
     const [first, second] = [nounOf(random, a, true), nounOf(random, b, true)]
     return [`are there more ${first} than ${second}?`, count(a) > count(b) ? 'yes' : 'no']
   },
+}
+
+/** A shape that is there, or one that is not. */
+function shapeThatIs(random: () => number, things: readonly Thing[], there: boolean): string {
+  const choices = shapes.filter((shape) => things.some((thing) => thing.shape === shape) === there)
+  return nounOf(random, pick(random, choices))
+}
+
+function colourThatIs(random: () => number, things: readonly Thing[], there: boolean): string {
+  const choices = colours.filter((colour) => things.some((thing) => thing.colour === colour) === there)
+  return `${pick(random, choices)} thing`
+}
+
+function kindThatIs(random: () => number, things: readonly Thing[], there: boolean): string {
+  const kind = there ? pick(random, things) : nearMiss(random, things)
+  return bare(random, kind, { colour: true, size: false, pattern: false })
 }
 
 /**

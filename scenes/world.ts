@@ -128,3 +128,8 @@ function tilt(random: () => number, shape: Shape): number {
 export function pick<T>(random: () => number, choices: readonly T[]): T {
   return choices[Math.floor(random() * choices.length)] as T
 }
+
+export function shuffled<T>(random: () => number, items: readonly T[]): T[] {
+  const order = items.map((item) => ({ item, key: random() }))
+  return order.sort((a, b) => a.key - b.key).map(({ item }) => item)
+}

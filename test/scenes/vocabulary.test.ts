@@ -60,10 +60,14 @@ test("the language model's tokenizer knows every word, and gives every text back
   }
 })
 
-test('texts for the language model: captions, and descriptions with a question and its answer', () => {
+test('texts for the language model: captions, and descriptions that others, questions and answers follow', () => {
   const some = Array.from({ length: 1000 }, (_, i) => drawText(41, i))
   assert.deepEqual(drawText(41, 5), some[5])
-  const withQuestion = some.filter((text) => /^.+\. Question: .+\? Answer: \w+$/.test(text))
-  assert.ok(withQuestion.length > 550 && withQuestion.length < 750, `${withQuestion.length}`)
+  const share = (form: RegExp) => some.filter((text) => form.test(text)).length / some.length
+  const question = 'Question: [^.]+\\? Answer: \\w+'
+  const conversation = `${question}(\\. ${question}){0,3}$`
+  assert.ok(Math.abs(share(/^[^.]+$/) - 0.2) < 0.05)
+  assert.ok(Math.abs(share(new RegExp(`^[^.]+\\. ${conversation}`)) - 0.48) < 0.05)
+  assert.ok(Math.abs(share(new RegExp(`^[^.]+\\. [^.:]+\\. ${conversation}`)) - 0.32) < 0.05)
   assert.ok(new Set(some).size > 950)
 })
