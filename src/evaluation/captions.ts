@@ -73,9 +73,20 @@ function score(samples: readonly Sample[], predictions: Predictions, domains: Re
   const ofParts = [...parts.keys()].flatMap((domain, part) =>
     Object.entries(metrics).map(([name, scores]): [string, number] => [`${domain} ${name}`, 100 * scores.parts[part]!]),
   )
+  const exact = samples.filter(({ id, references }) => isOneOf(predictions.get(id)!, references)).length
   return {
-    measured: Object.fromEntries([...ofAll, ...ofParts]),
+    measured: Object.fromEntries([...ofAll, ...ofParts, ['Exact', (100 * exact) / samples.length]]),
     shown: (score) => `CIDEr ${score.toFixed(1)}`,
     bySample: new Map(samples.map(({ id }, i) => [id, 100 * metrics.CIDEr.perImage[i]!])),
   }
+}
+
+/** Word for word, whatever their capitals, spaces around them and a full stop at the end. */
+function isOneOf(caption: string, references: readonly string[]): boolean {
+  const bare = (text: string) =>
+    text
+      .trim()
+      .toLowerCase()
+      .replace(/\s*\.$/, '')
+  return references.some((reference) => bare(reference) === bare(caption))
 }

@@ -47,8 +47,11 @@ test("LAVIS's lists: ids from the file names, captions as references", () => {
   })
   const { measured, each, results } = scored(dataset, captions)
   assert.deepEqual(results[2], { image_id: 30, caption: 'birds in a tree' })
-  assert.deepEqual(Object.keys(measured), ['Bleu_1', 'Bleu_2', 'Bleu_3', 'Bleu_4', 'ROUGE_L', 'CIDEr'])
+  assert.deepEqual(Object.keys(measured), ['Bleu_1', 'Bleu_2', 'Bleu_3', 'Bleu_4', 'ROUGE_L', 'CIDEr', 'Exact'])
   assert.ok(each[0]! > 100 && each[2]! > 100 && each[1]! < 20, each.join())
+  // Two of three captions are references, by capitals and full stops like these too.
+  assert.equal(measured.Exact, 200 / 3)
+  assert.equal(scored(dataset, { ...captions, 1: ' A red Boat. ', 30: 'two birds in a tree' }).measured.Exact, 100 / 3)
   // CIDEr is the mean of the images, times 100 as in papers.
   assert.ok(Math.abs(measured.CIDEr! - (each[0]! + each[1]! + each[2]!) / 3) < 1e-9)
   assert.ok(measured.CIDEr! > 100)
