@@ -1,5 +1,5 @@
 /** Scene → questions of many kinds, each with its one answer. */
-import { opposite, relationOf, relations, sideOf } from './places.ts'
+import { clearPlaceOf, liesTowards, relationOf, relations } from './places.ts'
 import { bare, definite, nameOf, nounOf, withArticle } from './words.ts'
 import { colours, isHeldOut, type Kind, pick, type Scene, shapes, showsPattern, type Thing } from './world.ts'
 
@@ -69,8 +69,8 @@ const questions: Readonly<Record<QuestionKind, (random: () => number, scene: Sce
 
   where(random, scene) {
     const thing = pick(random, scene.things)
-    const [named, side] = [definite(random, thing, scene), sideOf(thing)]
-    return named === undefined || side === undefined ? undefined : [`where is ${named}?`, side]
+    const [named, place] = [definite(random, thing, scene), clearPlaceOf(thing)]
+    return named === undefined || place === undefined ? undefined : [`where is ${named}?`, place]
   },
 
   exists(random, { things }) {
@@ -81,12 +81,12 @@ const questions: Readonly<Record<QuestionKind, (random: () => number, scene: Sce
 
   relation(random, scene) {
     const [a, b] = twoOf(random, scene.things)
-    const relation = a && b && relationOf(a, b)
-    if (!relation) return undefined
+    const relation = pick(random, relations)
+    const so = a && b && liesTowards(a, b, relation)
+    if (!a || !b || so === undefined) return undefined
     const [first, second] = [definite(random, a, scene), definite(random, b, scene)]
     if (first === undefined || second === undefined) return undefined
-    const asked = random() < 0.5 ? relation : random() < 0.7 ? opposite(relation) : pick(random, relations)
-    return [`is ${first} ${asked} ${second}?`, asked === relation ? 'yes' : 'no']
+    return [`is ${first} ${relation} ${second}?`, so ? 'yes' : 'no']
   },
 
   beside(random, scene) {

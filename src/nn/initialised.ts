@@ -1,5 +1,6 @@
 import { randomFor } from '../random.ts'
 import { type Params, paramsFrom } from './params.ts'
+import { gridSinusoids, sinusoids } from './sinusoids.ts'
 
 export interface InitialiserOptions {
   readonly seed: number
@@ -9,16 +10,26 @@ export interface InitialiserOptions {
 
 /**
  * Fresh float32 weights, the scheme of the paper's modules (BERT: Devlin et al. 2019; `initializer_range` 0.02):
- * normal weights, zero biases, ones for the scales of norms. A weight depends on the seed and on its name only, never on
- * the order in which a model asks.
+ * normal weights, zero biases, ones for the scales of norms. But tables of positions begin as waves of the same deviation
+ * (docs/decisions/0021). A weight depends on the seed and on its name only, never on the order in which a model asks.
  */
-export function initialisedParams(options: InitialiserOptions): Params {
+export function initialisedParams({ seed, deviation = 0.02 }: InitialiserOptions): Params {
   return paramsFrom((name, shape) => {
+    const table = positionTable(name, shape)
+    if (table) return { kind: 'memory', values: table.map((value) => deviation * value) }
     const values = new Float32Array(shape.reduce((n, dim) => n * dim, 1))
-    if (shape.length >= 2) fillNormal(values, randomFor(`${options.seed}:${name}`), options.deviation ?? 0.02)
+    if (shape.length >= 2) fillNormal(values, randomFor(`${seed}:${name}`), deviation)
     else if (!name.endsWith('bias')) values.fill(1)
     return { kind: 'memory', values }
   })
+}
+
+/** What a table of positions begins with, undefined for any other weight: of tokens (count, size), or of a class token and patches (…, 1 + side², size). */
+function positionTable(name: string, shape: readonly number[]): Float32Array | undefined {
+  const [count, size] = shape.slice(-2) as [number, number]
+  if (/\b(embed_positions|position_embeddings)\.weight$/.test(name)) return sinusoids(count, size)
+  if (/\bposition_embedding(\.weight)?$/.test(name)) return gridSinusoids(Math.sqrt(count - 1), size)
+  return undefined
 }
 
 /** Box–Muller. */

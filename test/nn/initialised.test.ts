@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Value } from '../../src/graph/index.ts'
 import { initialisedParams } from '../../src/nn/index.ts'
+import { gridSinusoids, sinusoids } from '../../src/nn/sinusoids.ts'
 
 /** The numbers of a weight that lies in memory. */
 function valuesOf(value: Value): Float32Array {
@@ -37,6 +38,18 @@ test('weights are normal with standard deviation 0.02, or the given one', () => 
 test('biases are 0, scales of norms 1', () => {
   assert.deepEqual(weight('fc1.bias', [3]), new Float32Array(3))
   assert.deepEqual(weight('layer_norm1.weight', [2]), Float32Array.of(1, 1))
+})
+
+test('tables of positions begin as waves of the same deviation', () => {
+  const tokens = weight('language_model.model.decoder.embed_positions.weight', [10, 8])
+  assert.deepEqual(
+    tokens,
+    sinusoids(10, 8).map((x) => 0.02 * x),
+  )
+  assert.deepEqual(weight('embeddings.position_embeddings.weight', [10, 8]), tokens)
+  const patches = gridSinusoids(3, 8).map((x) => 0.02 * x)
+  assert.deepEqual(weight('vision_model.embeddings.position_embedding', [1, 10, 8]), patches)
+  assert.deepEqual(weight('vision_model.embeddings.position_embedding.weight', [10, 8]), patches)
 })
 
 test('a weight depends on the seed and its name, not on the order', () => {

@@ -75,10 +75,17 @@ export function lies(a: Thing, relation: string, b: Thing): boolean {
   throw new Error(relation)
 }
 
-/** The side of the picture that a thing is nearest to, or the middle. */
-function side({ x, y }: Thing): string {
-  const distances = { left: x, right: 1 - x, top: y, bottom: 1 - y, middle: Math.hypot(x - 0.5, y - 0.5) + 0.2 }
-  return Object.entries(distances).reduce((a, b) => (a[1] <= b[1] ? a : b))[0]
+/** Which part of the picture a thing is in, down and across. */
+function placeIn({ x, y }: Thing): string {
+  const part = (value: number, low: string, high: string) => (value < 0.4 ? low : value > 0.6 ? high : '')
+  const words = [part(y, 'top', 'bottom'), part(x, 'left', 'right')]
+  return words.filter((word) => word !== '').join(' ') || 'middle'
+}
+
+/** Whether a lies further that way than b. */
+function liesFurther(a: Thing, relation: string, b: Thing): boolean {
+  const along = ({ x, y }: Thing) => ({ 'left of': -x, 'right of': x, above: -y, below: y })[relation] as number
+  return along(a) > along(b)
 }
 
 const relations = 'left of|right of|above|below'
@@ -89,11 +96,11 @@ const forms: readonly (readonly [RegExp, (scene: Scene, ...parts: string[]) => s
   [/^what is (the \w+ thing)\?$/, (scene, what) => named(scene, what).shape],
   [/^what pattern has (the .+)\?$/, (scene, what) => named(scene, what).pattern],
   [/^how many (.+) are there\?$/, (scene, what) => String(all(scene, what).length)],
-  [/^where is (the .+)\?$/, (scene, what) => side(named(scene, what))],
+  [/^where is (the .+)\?$/, (scene, what) => placeIn(named(scene, what))],
   [/^is there (an? .+)\?$/, (scene, what) => yesNo(all(scene, what).length > 0)],
   [
     new RegExp(`^is (the .+) (${relations}) (the .+)\\?$`),
-    (scene, a, relation, b) => yesNo(lies(named(scene, a), relation, named(scene, b))),
+    (scene, a, relation, b) => yesNo(liesFurther(named(scene, a), relation, named(scene, b))),
   ],
   [
     new RegExp(`^what is (${relations}) (the .+)\\?$`),
