@@ -104,6 +104,13 @@ async function writeAnnotations(folder: string, part: Part, scenes: readonly Sce
   const info = { description: 'drawn scenes', split: part.name }
   await writeJson(folder, `captions_${part.name}.json`, { info, images, annotations: captions })
 
+  // One more caption of each, as results: what somebody scores who sees everything and says it in another way.
+  const more = scenes.map((scene, image_id) => ({
+    image_id,
+    caption: caption(random('more captions', image_id), scene),
+  }))
+  await writeJson(folder, `more-captions_${part.name}.json`, more)
+
   const asked = scenes.flatMap((scene, image_id) => {
     const draw = random('questions', image_id)
     return questionKinds.flatMap((kind) => {

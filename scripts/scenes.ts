@@ -57,6 +57,11 @@ for (const split of ['test', 'novel']) {
   await measure(`caption-${split}`, 'test-caption', 'scenes', '--split', split)
   await measure(`vqa-${split}`, 'test-vqa', 'scenes', '--split', split)
 }
+for (const split of ['test', 'novel']) {
+  const files = ['--annotations', `captions_${split}.json`, '--results', `more-captions_${split}.json`]
+  console.log(`\nwhat one more caption of each scene scores, ${split}`)
+  await run('metrics', 'metrics', 'caption', ...files.map((file) => (file.endsWith('.json') ? join(data, file) : file)))
+}
 await measure('retrieval', 'test-retrieval', 'scenes-retrieval', '--limit', '1000')
 
 async function measure(name: string, configuration: string, model: string, ...options: string[]): Promise<void> {

@@ -15,7 +15,7 @@ import { decodeImage } from '../../src/images/node.ts'
 import { loadTokenizer } from '../../src/tokenizers/node.ts'
 import { blip2, objects } from '../cli/cli.ts'
 import { collect } from '../data/collect.ts'
-import { naiveAnswer } from './naive.ts'
+import { assertTrueOf, naiveAnswer } from './naive.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'blip2-scenes-'))
 after(() => rmSync(root, { recursive: true }))
@@ -75,6 +75,19 @@ test('pictures and answers are those of the scenes', async () => {
       assert.deepEqual([...new Set(texts)], [naiveAnswer(scene, question as string)])
     }
   }
+})
+
+test('one more caption of each scene, as results of the COCO form', () => {
+  const more: { image_id: number; caption: string }[] = json('more-captions_test.json')
+  assert.deepEqual(
+    more.map(({ image_id }) => image_id),
+    Array.from({ length: sizes.test }, (_, i) => i),
+  )
+  for (const { image_id, caption } of more) assertTrueOf(drawScene(3, 'test', image_id), caption)
+  const same = json('captions_test.json').annotations.filter(
+    (one: { image_id: number; caption: string }) => one.caption === more[one.image_id]!.caption,
+  )
+  assert.ok(same.length < sizes.test, 'drawn apart from the references')
 })
 
 test('kinds that training never asks are asked of the others', () => {
