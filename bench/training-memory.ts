@@ -2,18 +2,15 @@
  * Peak memory of training beside what the plan of `blip2 train` counts: 20 bytes for each parameter and twice the intermediate values that the
  * gradient reads. `node build/bench/training-memory.js [stage1|stage2|language-model] [batch]`, each in a process of its own (Linux).
  */
-import { readFileSync } from 'node:fs'
 import { parseConfig } from '../src/models/config.ts'
-import { initialisedParams } from '../src/nn/index.ts'
-import type { Tensor } from '../src/runtime/device.ts'
 import { openDevice } from '../src/runtime/node.ts'
 import { buildGraphs } from '../src/training/node-graphs.ts'
 import { objectiveOf } from '../src/training/objective.ts'
 import { parseRecipe } from '../src/training/recipe.ts'
+import { floats, freshValues, memoryMb, textFeeds, tokens } from './training.ts'
 
 const [objective = 'stage1', size = '8'] = process.argv.slice(2)
 const batch = Number(size)
-const tokens = 32
 
 const vision_config = { hidden_size: 256, intermediate_size: 512, num_hidden_layers: 1, num_attention_heads: 4 }
 const qformer = { hidden_size: 256, intermediate_size: 1024, num_hidden_layers: 8, num_attention_heads: 8 }
@@ -53,33 +50,10 @@ const recipe = parseRecipe(
   'bench',
 )
 
-const ids = (shape: number[], last: number): Tensor => ({
-  dtype: 'int64',
-  shape,
-  data: BigInt64Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => BigInt(5 + (i % last))),
-})
-const floats = (shape: number[]): Tensor => ({
-  dtype: 'float32',
-  shape,
-  data: Float32Array.from({ length: shape.reduce((a, b) => a * b) }, Math.random),
-})
-const pixel_values = floats([batch, 3, 224, 224])
-const input_ids = ids([tokens, batch], 900)
-const feeds: Readonly<Record<string, Record<string, Tensor>>> = {
-  'language-model': { input_ids },
-  stage1: {
-    input_ids,
-    pixel_values,
-    image_ids: ids([batch], batch),
-    'gumbel.images': floats([batch, batch]),
-    'gumbel.texts': floats([batch, batch]),
-  },
-  stage2: { input_ids, pixel_values, labels: input_ids },
+const feeds = {
+  ...textFeeds(objective, batch),
+  ...(objective !== 'language-model' && { pixel_values: floats([batch, 3, 224, 224]) }),
 }
-
-/** MB. */
-const memory = (field: string) =>
-  Number(new RegExp(`${field}:\\s+(\\d+)`).exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) / 1000
 
 const device = await openDevice()
 // All of it trains, the language model too, so that no checkpoint is needed.
@@ -87,21 +61,19 @@ const all = { ...objectiveOf(recipe, config, 7999), trains: () => true }
 const graphs = buildGraphs(device, config, all, { tensors: new Map(), replaced: new Map() })
 const settings = Object.fromEntries(Array.from(graphs.shapes, ([name, shape]) => [name, { shape }]))
 const variables = await device.createVariables(settings)
-const fresh = initialisedParams({ seed: 1 })
 let parameters = 0
 for (const [name, shape] of graphs.shapes) {
-  const { source } = fresh.get(name, shape)
-  if (source.kind !== 'parameter' || source.data?.kind !== 'memory') throw new Error(name)
-  await variables.write(name, source.data.values)
-  parameters += source.data.values.length / 1e6
+  const values = freshValues(name, shape)
+  await variables.write(name, values)
+  parameters += values.length / 1e6
 }
 // The values are there; gradients and moments come with the first step.
-const before = memory('VmRSS') - 4 * parameters
+const before = memoryMb('VmRSS') - 4 * parameters
 for (let step = 0; step < 3; step++) {
-  await graphs.train(feeds[objective] as Record<string, Tensor>, variables)
+  await graphs.train(feeds, variables)
   await variables.update({ learningRate: 1e-4, betas: [0.9, 0.98] })
 }
-const used = memory('VmHWM') - before
+const used = memoryMb('VmHWM') - before
 const kept = graphs.keptBytes({ batch, tokens, targets: tokens }) / 1e6
 console.log(
   JSON.stringify({

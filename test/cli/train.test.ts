@@ -133,6 +133,20 @@ test('Ctrl-C saves a state, which is neither begun anew nor mixed with another r
   assert.match(other.stderr, /^error: output: .*stopped holds a run of another recipe, or from other weights/)
 })
 
+test('killed, the run ends in the middle of its steps, and can be gone on with', async () => {
+  const fields = { steps: 400, checkpoints: { every: 400 }, log_every: 1, data: {} }
+  const killed = await blip2(['train', stage1('killed', fields), '--threads', '1'], {
+    onFirstLine: (child) => child.kill('SIGKILL'),
+  })
+  assert.equal(killed.signal, 'SIGKILL')
+  const lines = () => readFileSync(join(root, 'killed', 'log.jsonl'), 'utf8').split('\n').length
+  const then = lines()
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  assert.equal(lines(), then, 'steps went on')
+  const again = await blip2(['train', stage1('killed', { ...fields, steps: 2 }), '--threads', '1'])
+  assert.equal(again.code, 0, again.stderr)
+})
+
 test('mistakes: exit codes and messages, before anything is loaded', async () => {
   const odd = recipe('odd', { objective: 'stage1', model: {}, bacth: 3 })
   const missing = stage1('missing', { data: { train: [{ ...captions, annotations: 'lost.json' }] } })
