@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { LogLine, StepLine, ValidationLine } from '../../src/training/log.ts'
-import { chart, trainingReport } from '../../src/training/report.ts'
+import { trainingReport } from '../../src/training/report.ts'
 
 const step = (number: number, changes: Partial<StepLine> = {}): StepLine => ({
   kind: 'step',
@@ -76,51 +76,4 @@ test('a run that has told nothing yet, one line, and a loss in one part', () => 
   const one = trainingReport({ title: 'new', facts: {}, lines: [step(1, { parts: { loss_lm: 3 } })] })
   assertWellFormed(one)
   assert.doesNotMatch(one, />lm<\/text>|NaN|Infinity/)
-})
-
-test('curves: the points where they belong, left to right, high values at the top', () => {
-  const svg = chart([
-    {
-      name: 'loss',
-      points: [
-        [0, 4],
-        [50, 2],
-        [100, 0],
-      ],
-    },
-  ])
-  // 900 wide with margins of 60 and 110, 260 high with 10 and 30.
-  assert.match(svg, /points="60\.0,10\.0 425\.0,120\.0 790\.0,230\.0"/)
-  const labels = [...svg.matchAll(/<text[^>]*>([^<]+)</g)].map(([, label]) => label)
-  assert.deepEqual(labels, ['0', '0', '1', '25', '2', '50', '3', '75', '4', '100', 'loss'])
-})
-
-test('values that are no numbers are left out, flat curves have a range, small numbers are readable', () => {
-  const svg = chart([
-    {
-      name: 'a',
-      points: [
-        [1, 5],
-        [2, Number.NaN],
-        [3, Number.POSITIVE_INFINITY],
-        [4, 5],
-      ],
-    },
-    { name: 'none', points: [[1, Number.NaN]] },
-  ])
-  assert.match(svg, /points="60\.0,120\.0 790\.0,120\.0"/)
-  assert.doesNotMatch(svg, /NaN|Infinity|>none</)
-  assert.match(
-    chart([
-      {
-        name: 'rate',
-        points: [
-          [0, 0],
-          [1, 1e-4],
-        ],
-      },
-    ]),
-    />1\.0e-4</,
-  )
-  assert.match(chart([{ name: '<b>', points: [[0, 0]] }]), /&lt;b&gt;/)
 })
