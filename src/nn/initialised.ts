@@ -11,7 +11,7 @@ export interface InitialiserOptions {
 /**
  * Fresh float32 weights, the scheme of the paper's modules (BERT: Devlin et al. 2019; `initializer_range` 0.02):
  * normal weights, zero biases, ones for the scales of norms. But tables of positions begin as waves of the same deviation
- * (docs/decisions/0021). A weight depends on the seed and on its name only, never on the order in which a model asks.
+ * (docs/decisions/0022). A weight depends on the seed and on its name only, never on the order in which a model asks.
  */
 export function initialisedParams({ seed, deviation = 0.02 }: InitialiserOptions): Params {
   return paramsFrom((name, shape) => {
