@@ -1,7 +1,9 @@
-/** Asks several questions about one image, which is encoded once: `node build/examples/questions.js MODEL IMAGE QUESTION...` */
+/** Asks several questions about one image, which is encoded once: `node build/examples/questions.js [MODEL IMAGE QUESTION...]` */
 import { loadBlip2 } from '../src/index.ts' // in a project of your own: from 'blip2'
 
-const [source = 'Salesforce/blip2-flan-t5-xl', image = 'photo.jpg', ...questions] = process.argv.slice(2)
+// For photos: 'Salesforce/blip2-flan-t5-xl'.
+const [source = 'scenes', image = 'examples/demo/scenes/1.png', ...questions] = process.argv.slice(2)
+if (questions.length === 0) questions.push('what is the red thing?', 'how many blue things are there?')
 const model = await loadBlip2(source)
 const encoded = await model.encode(image)
 for (const question of questions) {

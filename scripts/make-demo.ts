@@ -1,6 +1,6 @@
 /**
- * Writes what `npm run demo` shows: a complete checkpoint folder of tiny size and a drawn picture. The weights are the
- * random ones of test/reference/hf-blip2-opt, so the words that come out mean nothing.
+ * Writes the scenes that `npm run demo` shows and a text for each; and for the tests a complete checkpoint folder of tiny size, whose words
+ * mean nothing (its weights are the random ones of test/reference/hf-blip2-opt), and a drawn picture that is no scene.
  * Run after `npm run build:all`: `node build/scripts/make-demo.js`. The outputs are committed.
  */
 import { execFileSync } from 'node:child_process'
@@ -8,8 +8,10 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import sharp from 'sharp'
+import { writePicture } from '../scenes/node-dataset.ts'
 import { byteLevelTokenizer } from '../src/tokenizers/byte-level.ts'
 import { specialToken } from '../src/tokenizers/tokenizer-json.ts'
+import { demoScenes } from './demo-scenes.ts'
 
 /**
  * The vocabulary, one id per place. The ids that config.json names are 1 padding, 2 start and 12 end of text (a line
@@ -89,3 +91,7 @@ for (const [name, content] of Object.entries(files)) {
 }
 execFileSync('npx', ['biome', 'format', '--write', checkpoint], { cwd: root })
 await sharp(join(demo, 'scene.svg')).removeAlpha().png({ compressionLevel: 9 }).toFile(join(demo, 'scene.png'))
+
+mkdirSync(join(demo, 'scenes'), { recursive: true })
+await Promise.all(demoScenes.map(({ file, scene }) => writePicture(join(demo, 'scenes', file), scene)))
+writeFileSync(join(demo, 'scenes.txt'), demoScenes.map(({ text }) => `${text}\n`).join(''))

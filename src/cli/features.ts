@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
 import { type FeatureType, featureTypes } from '../tasks/retrieval/feature-type.ts'
-import { addModelOptions, collect, type ModelFlags, positiveInteger } from './options.ts'
+import { addModelOptions, collect, type ModelFlags, modelOption, positiveInteger } from './options.ts'
 
 const featureModes = ['image', 'text', 'multimodal'] as const
 export type FeatureMode = (typeof featureModes)[number]
@@ -35,7 +35,7 @@ export function addFeatures(program: Command, signal: AbortSignal): void {
     .option('--no-exif', 'do not turn photos as their EXIF orientation says (as the reference implementations)')
     .option('--json', 'one JSON object about what was written')
     .optionsGroup('Model:')
-    .addOption(new Option('--model <name>', 'published name, org/name of the hub, folder or file').env('BLIP2_MODEL'))
+    .addOption(modelOption('retrieval'))
   addModelOptions(command)
     .addHelpText(
       'after',

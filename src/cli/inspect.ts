@@ -18,7 +18,7 @@ export function addInspect(program: Command): void {
     )
     .argument(
       '<checkpoint>',
-      'a folder, a .safetensors, .bin or .pth file, an index, a config.json, or a published name',
+      'a folder, a .safetensors, .bin or .pth file, an index, a config.json, or a built-in or published name',
     )
     .option('--tensors', 'list every tensor with type and shape (with --json they are always listed)')
     .option('--json', 'one JSON object on one line')
@@ -30,6 +30,7 @@ configuration. LAVIS and mmpretrain files have no config.json; their sizes are t
 damaged or its tensors do not fit the configuration.
 
 Examples:
+  blip2 inspect scenes
   blip2 inspect ./blip2-opt-2.7b
   blip2 inspect model-00001-of-00002.safetensors --tensors
   blip2 inspect blip2_pretrained_opt2.7b.pth

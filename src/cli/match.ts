@@ -1,8 +1,8 @@
-import { type Command, Option } from 'commander'
+import type { Command } from 'commander'
 import type { EncodedImage } from '../tasks/image.ts'
 import type { Match } from '../tasks/matching/results.ts'
 import { withModel } from './model.ts'
-import { addModelOptions, collect, type ModelFlags, positiveInteger } from './options.ts'
+import { addModelOptions, collect, type ModelFlags, modelOption, positiveInteger } from './options.ts'
 import { createOutput } from './output.ts'
 import { encodePhoto } from './photos.ts'
 import { readTexts } from './retrieve/inputs.ts'
@@ -32,7 +32,7 @@ export function addMatch(program: Command, signal: AbortSignal): void {
     .option('--no-exif', 'do not turn photos as their EXIF orientation says (as the reference implementations)')
     .option('--json', 'one JSON object per line')
     .optionsGroup('Model:')
-    .addOption(new Option('--model <name>', 'published name, org/name of the hub, folder or file').env('BLIP2_MODEL'))
+    .addOption(modelOption('retrieval'))
   addModelOptions(command)
     .addHelpText(
       'after',

@@ -1,9 +1,12 @@
 import type { Command } from 'commander'
-import { type Preset, presets } from '../models/presets.ts'
 import type { Blip2 } from '../tasks/blip2.ts'
 import type { SourceOptions } from '../tasks/node-source.ts'
 import type { ModelFlags } from './options.ts'
 import type { Output } from './output.ts'
+import { photoNote } from './photo-note.ts'
+
+/** What takes less is done before anybody could read of it: the built-in models are widened at their first use. */
+const shownBytes = 50e6
 
 /** Loads the model that the flags name, uses it, and gives everything back, whatever happens. */
 export async function withModel(
@@ -14,15 +17,19 @@ export async function withModel(
   use: (model: Blip2) => Promise<void>,
 ): Promise<void> {
   const { model: source, device, threads, batch, imageSize } = flags
-  if (source === undefined || source === '') return command.error(whichModel())
+  if (source === undefined || source === '')
+    return command.error('error: --model (BLIP2_MODEL) is empty; leave it out for the built-in model, or name one')
   // Only now: ONNX Runtime and the image library take a moment, which --help and mistakes need not wait for.
   const { loadBlip2 } = await import('../tasks/node-load.ts')
   output.status(`loading ${source}`)
   const model = await loadBlip2(source, {
     ...given({ device, threads, batch, imageSize }),
     ...sourceOptions(flags),
-    onProgress: ({ step, loadedBytes, totalBytes }) => output.progress(step, loadedBytes, totalBytes),
+    onProgress({ step, loadedBytes, totalBytes }) {
+      if (totalBytes >= shownBytes) output.progress(step, loadedBytes, totalBytes)
+    },
     onNotice: output.note,
+    onPhoto: (built) => output.note(photoNote(command, process.argv.slice(2), built)),
     signal,
   }).finally(output.clear)
   try {
@@ -45,15 +52,3 @@ function given<T extends object>(flags: T): Given<T> {
 }
 
 type Given<T> = { [Name in keyof T]?: Exclude<T[Name], undefined> }
-
-function whichModel(): string {
-  const named = (kind: Preset['kind']) =>
-    presets.filter((preset) => preset.kind === kind).map(({ name }) => `  ${name}`)
-  return [
-    'error: which model? Give --model, or set BLIP2_MODEL, to one of',
-    ...named('generation'),
-    'for captions and answers, or to match and retrieve to',
-    ...named('retrieval'),
-    'or to org/name of the hub, or to a folder or file of your own. `blip2 models` tells their sizes and licences.',
-  ].join('\n')
-}

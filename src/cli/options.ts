@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { GenerationOptions } from '../generation/options.ts'
+import { builtInModel, type ModelKind } from '../models/built-in.ts'
 import type { DeviceName } from '../runtime/node.ts'
 import type { DecodingFlags } from './decoding.ts'
 
@@ -29,9 +30,7 @@ export function addCommonOptions(command: Command, defaults: GenerationOptions):
     .option('--no-exif', 'do not turn photos as their EXIF orientation says (as the reference implementations)')
     .option('--json', 'one JSON object per line')
 
-  command
-    .optionsGroup('Model:')
-    .addOption(new Option('--model <name>', 'published name, org/name of the hub, folder or file').env('BLIP2_MODEL'))
+  command.optionsGroup('Model:').addOption(modelOption('generation'))
   addModelOptions(command)
 
   command.optionsGroup('Decoding:')
@@ -49,6 +48,13 @@ export function addCommonOptions(command: Command, defaults: GenerationOptions):
   decoding('--top-k <k>', 'sampling: from so many likeliest tokens')
   decoding('--temperature <t>', 'sampling: below 1 more likely tokens, above 1 more varied ones')
   return decoding('--seed <s>', 'sampling: the same seed gives the same result').optionsGroup('Options:')
+}
+
+/** Which model; without it, the built-in one of this kind. */
+export function modelOption(kind: ModelKind): Option {
+  return new Option('--model <name>', 'built-in or published name, org/name of the hub, folder or file')
+    .env('BLIP2_MODEL')
+    .default(builtInModel(kind).name)
 }
 
 /** How the model is found and run, whatever says which it is. */

@@ -1,6 +1,8 @@
+import type { ModelKind } from '../models/built-in.ts'
 import type { Preset } from '../models/presets.ts'
 
-const commandsOf: Readonly<Record<Preset['kind'], readonly string[]>> = {
+/** What takes a model of each kind. */
+export const commandsOf: Readonly<Record<ModelKind, readonly string[]>> = {
   generation: ['caption', 'vqa', 'chat'],
   retrieval: ['match', 'features', 'retrieve'],
 }
@@ -22,7 +24,7 @@ export function presetObject(preset: Preset): PresetObject {
 
 export interface PresetObject {
   readonly name: string
-  readonly kind: Preset['kind']
+  readonly kind: ModelKind
   /** That take it. */
   readonly commands: readonly string[]
   readonly aliases: readonly string[]

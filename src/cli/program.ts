@@ -25,7 +25,11 @@ export function createProgram(signal: AbortSignal): Command {
     .addHelpText(
       'after',
       `
+Without --model, small models answer that are part of this package and know drawn scenes only (examples/demo has some). For
+photos, name one of \`blip2 models\`; it is downloaded once.
+
 Examples:
+  blip2 caption scene.png
   blip2 caption photo.jpg --model Salesforce/blip2-opt-2.7b
   blip2 vqa photo.jpg "What colour is the car?" --model ./blip2-flan-t5-xl
   BLIP2_MODEL=Salesforce/blip2-opt-2.7b blip2 caption *.jpg --json > captions.jsonl

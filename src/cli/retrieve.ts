@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander'
 import { type FeatureType, featureTypes } from '../tasks/retrieval/feature-type.ts'
 import { type ScoreRule, scoreRules } from '../tasks/retrieval/ranking.ts'
-import { addModelOptions, type ModelFlags, positiveInteger } from './options.ts'
+import { addModelOptions, type ModelFlags, modelOption, positiveInteger } from './options.ts'
 import type { InputFlags } from './retrieve/inputs.ts'
 
 export interface RetrieveFlags extends ModelFlags, InputFlags {
@@ -61,7 +61,7 @@ export function addRetrieve(program: Command, signal: AbortSignal): void {
     .option('--fresh', 'delete what is in the work folder and begin anew')
     .option('--keep-work', 'do not delete the work folder at the end')
     .optionsGroup('Model:')
-    .addOption(new Option('--model <name>', 'published name, org/name of the hub, folder or file').env('BLIP2_MODEL'))
+    .addOption(modelOption('retrieval'))
   addModelOptions(command)
     .addHelpText(
       'after',

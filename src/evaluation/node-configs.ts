@@ -4,8 +4,8 @@ import { readdir, readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { errorCode, fileError } from '../checkpoints/node-errors.ts'
 import { ConfigError } from '../errors.ts'
+import { packageFolder } from '../tasks/node-package-folder.ts'
 import { type Benchmark, parseBenchmark } from './config.ts'
-import { packageFolder } from './node-package.ts'
 
 export interface FoundConfig {
   /** Of the file, without its ending. */

@@ -1,17 +1,9 @@
-/** This package's own files, and versions for reports. */
-import { existsSync } from 'node:fs'
+/** Versions for reports. */
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { arch, cpus, platform } from 'node:os'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-
-/** The nearest folder above this file that has a package.json: the package's own, also when compiled to another folder. */
-export function packageFolder(): string {
-  let folder = dirname(fileURLToPath(import.meta.url))
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder)
-  return folder
-}
+import { join } from 'node:path'
+import { packageFolder } from '../tasks/node-package-folder.ts'
 
 export interface Versions {
   readonly blip2: string

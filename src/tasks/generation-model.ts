@@ -3,6 +3,7 @@ import { DataError } from '../errors.ts'
 import { type GenerationOptions, validateOptions } from '../generation/options.ts'
 import type { GeneratedSequence } from '../generation/sequence.ts'
 import type { Preprocessor } from '../images/node-preprocess.ts'
+import type { RgbImage } from '../images/rgb-image.ts'
 import type { Blip2Config } from '../models/config.ts'
 import { incrementalDecoder } from '../tokenizers/incremental.ts'
 import type { TextTokenizer } from '../tokenizers/tokenizer.ts'
@@ -34,6 +35,8 @@ export interface GenerationParts {
   readonly readQuestion?: (question: string) => TextTokens
   /** Begins every caption, as in the published configuration of this checkpoint; may be empty. */
   readonly captionPrompt: string
+  /** Told of every picture before it is resized. */
+  readonly onPicture?: ((picture: RgbImage) => void) | undefined
 }
 
 /** The tasks of a model with a language model. What compares images with texts rejects. */
@@ -45,6 +48,7 @@ export function createGenerationModel(parts: GenerationParts): Blip2 {
     size: config.vision_config.image_size,
     kind: GenerationImage,
     encode: engine.encode,
+    onPicture: parts.onPicture,
   }
 
   function toText(sequence: GeneratedSequence): GeneratedText {

@@ -1,4 +1,5 @@
 import { ConfigError } from '../errors.ts'
+import { builtInModel, findBuiltIn } from '../models/built-in.ts'
 import { presets } from '../models/presets.ts'
 
 /** What to do when a model of one kind is asked for a task that needs the other. */
@@ -11,6 +12,7 @@ const advice = {
 
 /** The error for a task that a model of this kind has no part for. */
 export function lacks(task: string, name: string, kind: keyof typeof advice): ConfigError {
-  const others = presets.filter((preset) => preset.kind !== kind).map((preset) => preset.name)
-  return new ConfigError(`${task}: ${name} ${advice[kind]}, such as ${others[0]} (\`blip2 models\` lists them)`)
+  const other = kind === 'generation' ? 'retrieval' : 'generation'
+  const model = findBuiltIn(name) ? builtInModel(other) : presets.find((preset) => preset.kind === other)
+  return new ConfigError(`${task}: ${name} ${advice[kind]}, such as ${model?.name} (\`blip2 models\` lists them)`)
 }

@@ -2,6 +2,8 @@
 import { readAhead } from '../checkpoints/node-read-ahead.ts'
 import { SessionError } from '../errors.ts'
 import { createPreprocessor } from '../images/node-preprocess.ts'
+import type { RgbImage } from '../images/rgb-image.ts'
+import { type BuiltInModel, findBuiltIn, photoNotice } from '../models/built-in.ts'
 import { type Blip2Config, isRetrievalConfig, type RetrievalConfig } from '../models/config.ts'
 import { planMemory } from '../runtime/memory.ts'
 import { type DeviceOptions, openDevice } from '../runtime/node.ts'
@@ -29,11 +31,16 @@ export interface LoadOptions extends DeviceOptions, SourceOptions {
   readonly imageSize?: number
   /** Images in the largest batch that will be asked for; for the memory plan. Default 1. */
   readonly batch?: number
+  /**
+   * Told, once, that a built-in model is shown a picture of another size than its scenes have: a photo, of which it knows nothing.
+   * Default: onNotice, in words.
+   */
+  readonly onPhoto?: (model: BuiltInModel) => void
 }
 
 /**
- * Loads a model: a published name (`Salesforce/blip2-opt-2.7b`, downloaded into the cache shared with Python), a folder, or a
- * checkpoint file of Hugging Face, LAVIS or mmpretrain. No weights are read: they are used where they lie.
+ * Loads a model: a built-in one (`scenes`, `scenes-retrieval`: drawn scenes, for trying things out), a published name
+ * (`Salesforce/blip2-opt-2.7b`, downloaded into the cache shared with Python), a folder, or a checkpoint file of Hugging Face, LAVIS or mmpretrain. No weights are read: they are used where they lie.
  * @throws CheckpointError, ConfigError, SessionError (not enough memory; device not available), or the signal's reason.
  */
 export async function loadBlip2(source: string, options: LoadOptions = {}): Promise<Blip2> {
@@ -44,6 +51,7 @@ export async function loadBlip2(source: string, options: LoadOptions = {}): Prom
   const { config, replaced } = await atImageSize(trained, found, size)
   const slow = checkMemory(found, config, options)
   const readQuestion = await questionReader(found, options)
+  const onPicture = photoWatch(found, options)
 
   const device = await openDevice(options)
   try {
@@ -63,6 +71,7 @@ export async function loadBlip2(source: string, options: LoadOptions = {}): Prom
       preprocessor: createPreprocessor(),
       captionPrompt: preset?.kind === 'generation' ? preset.captionPrompt : '',
       ...(readQuestion && { readQuestion }),
+      onPicture,
     })
   }
 
@@ -75,6 +84,7 @@ export async function loadBlip2(source: string, options: LoadOptions = {}): Prom
       tokenizer: words,
       preprocessor: createPreprocessor(),
       ...(options.onNotice && { onNotice: options.onNotice }),
+      onPicture,
     })
   }
 }
@@ -89,6 +99,20 @@ async function questionReader(
   const words = await loadQformerTokenizer(folder, vocab_size)
   const read = textReader(words, max_position_embeddings, onNotice)
   return (question) => read(questionText(question), max_position_embeddings)
+}
+
+/** Notices the first picture that is no scene: scenes are drawn at the size that a built-in model was trained for. */
+function photoWatch({ name, config }: ModelSource, options: LoadOptions): ((picture: RgbImage) => void) | undefined {
+  const model = findBuiltIn(name)
+  if (model === undefined) return undefined
+  const { onNotice, onPhoto = () => onNotice?.(photoNotice(model)) } = options
+  const side = config.vision_config.image_size
+  let told = false
+  return ({ width, height }) => {
+    if (told || (width === side && height === side)) return
+    told = true
+    onPhoto(model)
+  }
 }
 
 /** Reads the weights' files in the background until the engine is disposed of. */

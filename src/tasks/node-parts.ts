@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { openCheckpoint } from '../checkpoints/node.ts'
 import { missingTokenizerFiles } from '../checkpoints/node-cache.ts'
-import { type DownloadOptions, downloadTokenizer, resolveModel } from '../checkpoints/node-hub.ts'
+import { type DownloadOptions, downloadTokenizer } from '../checkpoints/node-hub.ts'
 import type { Checkpoint } from '../checkpoints/safetensors.ts'
 import { CheckpointError, ConfigError } from '../errors.ts'
 import { isRetrievalConfig, parseConfig } from '../models/config.ts'
@@ -12,6 +12,7 @@ import { canonicalNames, type Origin, partOf, type Recognised } from '../models/
 import { hasPart } from '../models/names/parts.ts'
 import { imageEncoderNames, languageModelNames } from '../models/names/supplements.ts'
 import { findPreset } from '../models/presets.ts'
+import { builtInFolder, locateModel } from './node-locate.ts'
 
 /** A long step of loading: bytes done and in all. */
 export interface LoadProgress {
@@ -138,10 +139,7 @@ function textConfigOf(config: unknown): Readonly<Record<string, unknown>> | unde
 
 async function open(source: string, options: SourceOptions): Promise<Omit<Part, 'tensors'>> {
   options.signal?.throwIfAborted()
-  const path = await resolveModel(source, {
-    ...downloadOptions(options),
-    repositoryOf: (name) => findPreset(name)?.repository,
-  })
+  const path = await locateModel(source, downloadOptions(options))
   const folder = (await stat(path)).isDirectory() ? path : dirname(path)
   return { source, folder, config: await readJson(join(folder, 'config.json')), checkpoint: await openCheckpoint(path) }
 }
@@ -150,6 +148,8 @@ async function open(source: string, options: SourceOptions): Promise<Omit<Part, 
 export async function tokenizerFolder({ main, languageModel }: Parts, options: SourceOptions): Promise<string> {
   const { tokenizer, revision, ...others } = options
   if (tokenizer !== undefined) {
+    const builtIn = builtInFolder(tokenizer)
+    if (builtIn !== undefined) return builtIn
     const found = await stat(tokenizer).catch(() => undefined)
     if (found) return found.isDirectory() ? tokenizer : dirname(tokenizer)
     return downloadTokenizer(findPreset(tokenizer)?.repository ?? tokenizer, downloadOptions(others))

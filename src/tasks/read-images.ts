@@ -2,6 +2,7 @@
 import { ConfigError } from '../errors.ts'
 import { decodeImage, type ImageSource } from '../images/node.ts'
 import type { Preprocessor } from '../images/node-preprocess.ts'
+import type { RgbImage } from '../images/rgb-image.ts'
 import { EncodedImage, type ImageInput, isPixels } from './image.ts'
 import type { Timing } from './timing.ts'
 
@@ -15,6 +16,8 @@ export interface ImageReader<Encoded extends EncodedImage> {
   ) => Encoded
   /** Normalised pixels (batch, 3, size, size) → one encoded image per batch item. */
   encode(pixels: Float32Array, batch: number, signal?: AbortSignal): Promise<Encoded[]>
+  /** Told of every picture before it is resized. */
+  readonly onPicture?: ((picture: RgbImage) => void) | undefined
 }
 
 export interface ReadImageOptions {
@@ -29,7 +32,7 @@ export function otherModel(): ConfigError {
 
 /** Decodes, resizes and encodes the images that are not encoded yet, as one batch. */
 export async function encodeImages<Encoded extends EncodedImage>(
-  { preprocessor, size, kind, encode }: ImageReader<Encoded>,
+  { preprocessor, size, kind, encode, onPicture }: ImageReader<Encoded>,
   images: readonly ImageInput[],
   { exif = true, signal }: ReadImageOptions,
   clock: Timing,
@@ -46,6 +49,7 @@ export async function encodeImages<Encoded extends EncodedImage>(
       ),
     ),
   )
+  if (onPicture) for (const picture of decoded) onPicture(picture)
   const pixels = await clock.measure('resize', () => preprocessor.pixelValues(decoded, size, signal && { signal }))
   const encoded = await clock.measure('encode', () => encode(pixels, fresh.length, signal))
   return images.map((image) => (image instanceof EncodedImage ? image : encoded.shift()) as Encoded)

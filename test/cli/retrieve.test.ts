@@ -386,7 +386,7 @@ test('wrong usage: exit code 2; files and models that will not do: exit code 1',
   const cases: readonly [args: string[], code: number, message: RegExp][] = [
     [['retrieve', '--texts', queries], 2, /required option '--images <path>' not specified/],
     [['retrieve', '--images', photos], 2, /required option '--texts <file>' not specified/],
-    [['retrieve', '--images', photos, '--texts', queries], 2, /which model\? Give --model/],
+    [['retrieve', '--images', photos, '--texts', queries, '--model', ''], 2, /--model \(BLIP2_MODEL\) is empty/],
     [[...retrieve, '--k', '0'], 2, /'--k <n>' argument '0' is invalid/],
     [[...retrieve, '--rule', 'best'], 2, /Allowed choices are lavis, paper/],
     [[...retrieve, '--features', 'int8'], 2, /Allowed choices are float16, float32/],

@@ -42,10 +42,10 @@ test('wrong usage: exit code 2, one error, nothing loaded', async () => {
   }
 })
 
-test('without --model the names are listed; BLIP2_MODEL stands in for it', async () => {
-  const none = await blip2(['caption', scene])
-  assert.equal(none.code, 2)
-  assert.match(none.stderr, /--model[\s\S]*BLIP2_MODEL[\s\S]* blip2-opt-2\.7b\n[\s\S]* blip2-flan-t5-xxl\n/)
+test('BLIP2_MODEL stands in for --model, but not when it is empty', async () => {
+  const empty = await blip2(['caption', scene], { env: { BLIP2_MODEL: '' } })
+  assert.equal(empty.code, 2)
+  assert.match(empty.stderr, /^error: --model \(BLIP2_MODEL\) is empty; leave it out for the built-in model/)
   const stated = await blip2(['caption', scene, '--max-new-tokens', '2'], { env: { BLIP2_MODEL: tiny } })
   assert.equal(stated.code, 0, stated.stderr)
 })

@@ -77,7 +77,7 @@ interface Packed {
   /** Bytes of the tarball, and of its files. */
   readonly size: number
   readonly unpackedSize: number
-  readonly files: readonly { readonly path: string }[]
+  readonly files: readonly { readonly path: string; readonly size: number }[]
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'blip2-package-'))
@@ -105,7 +105,7 @@ before(async () => {
 })
 after(() => rmSync(folder, { recursive: true, force: true }))
 
-test('the tarball has the compiled sources and the documents, nothing else', () => {
+test('the tarball has the compiled sources, the built-in models and the documents, nothing else', () => {
   const paths = packed.files.map(({ path }) => path)
   for (const path of [
     'LICENSE',
@@ -116,15 +116,19 @@ test('the tarball has the compiled sources and the documents, nothing else', () 
     'dist/cli/main.js',
     'configs/vqav2.yaml',
     'recipes/stage1-vitg.yaml',
+    'models/scenes/model.safetensors',
+    'models/scenes-retrieval/model.safetensors',
   ]) {
     assert.ok(paths.includes(path), path)
   }
   const named =
     /^(LICENSE|README\.md|CHANGELOG\.md|FEATURES\.md|package\.json|bin\/blip2\.js|(?:configs|recipes)\/[\w.-]+\.yaml)$/
-  const unexpected = paths.filter((path) => !named.test(path) && !isCompiled(path))
+  const model = /^models\/scenes(?:-retrieval)?\/[\w.]+$/
+  const unexpected = paths.filter((path) => !named.test(path) && !model.test(path) && !isCompiled(path))
   assert.deepEqual(unexpected, [], 'not compiled from src (an old dist? `rm -r dist` and build again)')
-  assert.ok(packed.size < 600_000, `${packed.size} bytes`)
-  assert.ok(packed.unpackedSize < 2_200_000, `${packed.unpackedSize} bytes unpacked`)
+  const models = packed.files.reduce((sum, { path, size }) => sum + (model.test(path) ? size : 0), 0)
+  assert.ok(packed.size < 600_000 + models, `${packed.size} bytes`)
+  assert.ok(packed.unpackedSize < 2_200_000 + models, `${packed.unpackedSize} bytes unpacked`)
 })
 
 /** dist/a/b.js or .d.ts of a source that is still there. */
@@ -139,6 +143,18 @@ test('npx blip2 in the folder where it was installed', async () => {
   const caption = ['blip2', 'caption', 'demo/scene.png', '--model', 'demo/tiny-blip2', '--json']
   const { image, pred_caption } = JSON.parse(await run('npx', caption, project))
   assert.equal(image, 'demo/scene.png')
+  assert.notEqual(pred_caption, '')
+})
+
+test('the built-in model is the default, by name in the library', async () => {
+  const caption = ['blip2', 'caption', 'demo/scenes/1.png', '--json']
+  const { pred_caption, model } = JSON.parse(await run('npx', caption, project))
+  assert.equal(model, 'scenes')
+  const script = `
+    import { inferenceModel } from 'blip2'
+    console.log(JSON.stringify(await inferenceModel('scenes', 'demo/scenes/1.png')))`
+  writeFileSync(join(project, 'built-in.js'), script)
+  assert.deepEqual(JSON.parse(await run('node', ['built-in.js'], project)), { pred_caption })
   assert.notEqual(pred_caption, '')
 })
 

@@ -8,6 +8,7 @@ import { type Blip2Config, parseConfig, type RetrievalConfig } from '../../model
 import { inferConfig, shapesOf } from '../../models/names/infer-config.ts'
 import { recogniseNames } from '../../models/names/names.ts'
 import { findPreset, type Preset } from '../../models/presets.ts'
+import { builtInFolder } from '../../tasks/node-locate.ts'
 
 export type Config = Blip2Config | RetrievalConfig
 
@@ -22,8 +23,9 @@ export type FoundConfig = { readonly path: string | undefined } & (
   | { readonly config?: never; readonly problem: string }
 )
 
-/** A path comes before a name, as in loading. Throws CheckpointError or ConfigError. */
-export async function findSubject(source: string): Promise<Subject> {
+/** A built-in model comes before a path, a path before a published name, as in loading. Throws CheckpointError or ConfigError. */
+export async function findSubject(name: string): Promise<Subject> {
+  const source = builtInFolder(name) ?? name
   const found = await stat(source).catch(() => undefined)
   if (!found) {
     const preset = findPreset(source)

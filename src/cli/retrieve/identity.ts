@@ -1,8 +1,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { resolveModel } from '../../checkpoints/node-hub.ts'
 import { fileState } from '../../checkpoints/node-widen.ts'
-import { findPreset } from '../../models/presets.ts'
+import { locateModel } from '../../tasks/node-locate.ts'
 import type { ModelFlags } from '../options.ts'
 
 /**
@@ -11,10 +10,9 @@ import type { ModelFlags } from '../options.ts'
  */
 export async function modelIdentity(flags: ModelFlags): Promise<string> {
   const { model = '', revision, device, imageSize, imageEncoder, tokenizer } = flags
-  const path = await resolveModel(model, {
+  const path = await locateModel(model, {
     offline: true, // it was found when it was loaded
     ...(revision !== undefined && { revision }),
-    repositoryOf: (name) => findPreset(name)?.repository,
   })
   const isFolder = (await stat(path)).isDirectory()
   const beside = isFolder ? path : dirname(path)

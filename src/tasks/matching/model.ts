@@ -1,6 +1,7 @@
 /** Scores, features and the Q-Former's own captions: what a first-stage model does with images and texts. */
 import { ConfigError, DataError } from '../../errors.ts'
 import type { Preprocessor } from '../../images/node-preprocess.ts'
+import type { RgbImage } from '../../images/rgb-image.ts'
 import type { Tensor } from '../../runtime/device.ts'
 import { captionText } from '../../tokenizers/lavis-text.ts'
 import type { QformerTokenizer } from '../../tokenizers/qformer.ts'
@@ -23,17 +24,26 @@ export interface RetrievalParts {
   readonly preprocessor: Preprocessor
   /** Told once that a text is cut. */
   readonly onNotice?: (text: string) => void
+  /** Told of every picture before it is resized. */
+  readonly onPicture?: ((picture: RgbImage) => void) | undefined
 }
 
 /** Tokens of the longest text that the first stage is trained with. LAVIS 506965b, max_txt_len. */
 const trainedTextLength = 32
 
 /** The tasks of a first-stage model. What needs a language model rejects. */
-export function createRetrievalModel({ name, engine, tokenizer, preprocessor, onNotice }: RetrievalParts): Blip2 {
+export function createRetrievalModel(parts: RetrievalParts): Blip2 {
+  const { name, engine, tokenizer, preprocessor, onNotice, onPicture } = parts
   const { config } = engine
   const positions = config.qformer_config.max_position_embeddings
   const readText = textReader(tokenizer, positions, onNotice)
-  const reader = { preprocessor, size: config.vision_config.image_size, kind: MatchingImage, encode: engine.encode }
+  const reader = {
+    preprocessor,
+    size: config.vision_config.image_size,
+    kind: MatchingImage,
+    encode: engine.encode,
+    onPicture,
+  }
   const encodeAll = (images: readonly ImageInput[], options: ReadImageOptions) =>
     encodeImages(reader, images, options, timing())
 
