@@ -12,6 +12,7 @@ export interface RetrieveFlags extends ModelFlags, InputFlags {
   readonly similarity?: string
   readonly skipUnreadable?: boolean
   readonly clean: boolean
+  readonly maxTextLength?: number
   readonly exif: boolean
   readonly json?: boolean
   readonly batch: number
@@ -46,6 +47,7 @@ export function addRetrieve(program: Command, signal: AbortSignal): void {
     .option('--out <file>', 'write the results into a JSON file instead')
     .option('--similarity <file>', 'write all ITC similarities too (.safetensors, for `blip2 metrics retrieval`)')
     .option('--skip-unreadable', 'leave out images that cannot be read, instead of stopping at the first')
+    .option('--max-text-length <tokens>', 'read no more of a text (default: 35, as released)', positiveInteger)
     .option('--no-clean', 'read the texts as they are, not in lower case and without .!"()*#:;~ as in training')
     .option('--no-exif', 'do not turn photos as their EXIF orientation says (as the reference implementations)')
     .option('--json', 'one JSON object per line')

@@ -260,7 +260,14 @@ test('retrieval: recall both ways, ranks, the first text as the prediction, no w
   } as unknown as Blip2
   const { report, results, out } = await run(model, 'coco-retrieval/blip2-itm-vit-g-coco')
   assert.deepEqual(report.samples, { all: 12, asked: 12, scored: 12 })
-  assert.deepEqual(report.settings, { k: 128, rule: 'lavis', caption_text: 'lavis', image_size: 28, exif: false })
+  assert.deepEqual(report.settings, {
+    k: 128,
+    rule: 'lavis',
+    caption_text: 'lavis',
+    max_text_length: 35,
+    image_size: 28,
+    exif: false,
+  })
   assert.deepEqual(
     report.scores.slice(0, 6).map(({ metric, published }) => [metric, published]),
     [

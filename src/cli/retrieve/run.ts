@@ -60,7 +60,8 @@ async function search(
   output: Output,
   signal: AbortSignal,
 ): Promise<RetrievalResult> {
-  const { k, rule, similarity, skipUnreadable, clean, exif, batch, textBatch, features, work, fresh } = flags
+  const { k, rule, similarity, skipUnreadable, clean, maxTextLength, exif, batch, textBatch, features, work, fresh } =
+    flags
   const read = clean ? texts.map((text) => captionText(text)) : texts
   let begun = false
   try {
@@ -68,7 +69,7 @@ async function search(
       retrieval,
       { images, texts: read },
       {
-        ...{ k, rule, imageBatch: batch, textBatch, features, similarity, skipUnreadable, exif, signal },
+        ...{ k, rule, imageBatch: batch, textBatch, features, similarity, skipUnreadable, maxTextLength, exif, signal },
         work: { folder: work, model: await modelIdentity(flags), fresh },
         onProgress({ step, done, total }) {
           begun = true

@@ -1,11 +1,11 @@
 import type { ImageInput, MatchingImage } from '../image.ts'
 import { float32 } from '../layout.ts'
 import type { ReadImageOptions } from '../read-images.ts'
-import type { EncodeOptions, RetrievalEncoder } from '../retrieval/encoder.ts'
+import type { EncodeOptions, EncodeTextOptions, RetrievalEncoder } from '../retrieval/encoder.ts'
 import type { MatchingEngine, TextTokens } from './engine.ts'
 
-/** Tokens of the longest text in retrieval, 3 more than elsewhere. LAVIS 506965b, compute_sim_matrix of blip2.py. */
-const textLength = 35
+/** Tokens of the longest text in retrieval unless told, 3 more than elsewhere. LAVIS 506965b, compute_sim_matrix of blip2.py. */
+const usualTextLength = 35
 
 /** What retrieval needs, of an engine. What is asked for in one call is one batch: retrieval decides how much that is. */
 export function retrievalEncoder(
@@ -16,7 +16,7 @@ export function retrievalEncoder(
   const { vision_config, qformer_config, num_query_tokens, image_text_hidden_size } = engine.config
   const { image_size, patch_size, hidden_size } = vision_config
   const patches = 1 + (image_size / patch_size) ** 2
-  const longest = Math.min(textLength, qformer_config.max_position_embeddings)
+  const longest = Math.min(usualTextLength, qformer_config.max_position_embeddings)
   return {
     queries: num_query_tokens,
     embedSize: image_text_hidden_size,
@@ -31,9 +31,9 @@ export function retrievalEncoder(
       }))
     },
 
-    async encodeTexts(texts, options: EncodeOptions = {}) {
-      const tokens = texts.map((text) => readText(text, longest))
-      const features = await engine.textFeatures(tokens, { ...options, batch: texts.length })
+    async encodeTexts(texts, { maxTextLength = longest, signal }: EncodeTextOptions = {}) {
+      const tokens = texts.map((text) => readText(text, maxTextLength))
+      const features = await engine.textFeatures(tokens, { signal, batch: texts.length })
       return tokens.map((one, i) => ({ projected: features[i] as Float32Array, tokens: one }))
     },
 

@@ -8,6 +8,12 @@ export interface EncodeOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+export interface EncodeTextOptions {
+  /** Tokens of a text, special ones counted; longer ones are cut. Default 35, as released; at most as many as the model has positions. */
+  readonly maxTextLength?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
 export interface RetrievalImage {
   /** (queries, embedSize): the Q-Former's output, projected to the shared space, every query of length 1. */
   readonly projected: Float32Array
@@ -42,7 +48,7 @@ export interface RetrievalEncoder {
   /** Width of the image encoder's output. */
   readonly hiddenSize: number
   encodeImages(images: readonly ImageInput[], options?: EncodeOptions): Promise<RetrievalImage[]>
-  encodeTexts(texts: readonly string[], options?: EncodeOptions): Promise<RetrievalText[]>
+  encodeTexts(texts: readonly string[], options?: EncodeTextOptions): Promise<RetrievalText[]>
   /** Matches one image with several texts, which come as the tokens of `encodeTexts`. */
   matchLogits(
     imageEmbeds: Float32Array,

@@ -11,7 +11,7 @@ import { openRecords, type Records } from '../../checkpoints/node-records.ts'
 import { writeSafetensors } from '../../checkpoints/node-write.ts'
 import { ConfigError, DataError } from '../../errors.ts'
 import type { ImageInput } from '../image.ts'
-import type { EncodeOptions, RetrievalEncoder } from './encoder.ts'
+import type { EncodeOptions, EncodeTextOptions, RetrievalEncoder } from './encoder.ts'
 import type { FeatureType } from './feature-type.ts'
 import { selectCandidates } from './node-candidates.ts'
 import { encodeImages } from './node-images.ts'
@@ -39,7 +39,7 @@ export interface Work {
   readonly fresh?: boolean | undefined
 }
 
-export interface RetrieveOptions extends EncodeOptions {
+export interface RetrieveOptions extends EncodeOptions, EncodeTextOptions {
   /** Candidates of a query; at most as many as there are. Default 128, as published. */
   readonly k?: number | undefined
   /** Default `lavis`. */
@@ -111,7 +111,7 @@ function withDefaults(options: RetrieveOptions) {
       throw new ConfigError(`${name}: expected a whole number of at least 1, found ${value}`)
   }
   const { rule = 'lavis', features = 'float16', skipUnreadable = false, exif = true, stateInterval = 30 } = options
-  const { similarity, signal, onProgress = () => {} } = options
+  const { maxTextLength, similarity, signal, onProgress = () => {} } = options
   return {
     k,
     rule,
@@ -122,6 +122,7 @@ function withDefaults(options: RetrieveOptions) {
     exif,
     blocks,
     stateInterval,
+    maxTextLength,
     similarity,
     signal,
     onProgress,
@@ -138,7 +139,7 @@ async function describe(
     throw new DataError(`retrieval: expected images and texts, found ${images.length} images and ${texts.length} texts`)
   }
   const { queries, embedSize, patches, hiddenSize } = encoder
-  const { k, imageBatch, textBatch, features, exif, blocks, similarity } = settings
+  const { k, imageBatch, textBatch, features, exif, blocks, maxTextLength, similarity } = settings
   return {
     format: 1,
     images: images.length,
@@ -152,6 +153,7 @@ async function describe(
     features,
     exif,
     blocks: [blocks.images, blocks.texts].join(),
+    ...(maxTextLength !== undefined && { maxTextLength }),
     similarity: similarity !== undefined,
   }
 }

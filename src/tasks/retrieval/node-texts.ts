@@ -1,9 +1,9 @@
 /** Texts → features in a file, and back. */
 import { keepWholeBatches, type Records } from '../../checkpoints/node-records.ts'
 import { SessionError } from '../../errors.ts'
-import type { EncodeOptions, RetrievalEncoder } from './encoder.ts'
+import type { EncodeTextOptions, RetrievalEncoder } from './encoder.ts'
 
-export interface TextOptions extends EncodeOptions {
+export interface TextOptions extends EncodeTextOptions {
   /** Texts that are encoded together. */
   readonly textBatch: number
   /** Told how many texts are done. */
@@ -22,7 +22,7 @@ export async function encodeTexts(
   encoder: RetrievalEncoder,
   texts: readonly string[],
   records: Records,
-  { textBatch, onDone, signal }: TextOptions,
+  { textBatch, maxTextLength, onDone, signal }: TextOptions,
 ): Promise<StoredTexts> {
   const { embedSize } = encoder
   await keepWholeBatches(records, texts.length, textBatch)
@@ -30,7 +30,7 @@ export async function encodeTexts(
   while (records.count < texts.length) {
     signal?.throwIfAborted()
     const batch = texts.slice(records.count, records.count + textBatch)
-    for (const [i, { projected, tokens }] of (await encoder.encodeTexts(batch, { signal })).entries()) {
+    for (const [i, { projected, tokens }] of (await encoder.encodeTexts(batch, { maxTextLength, signal })).entries()) {
       if (projected.length !== embedSize) throw new RangeError(`${batch[i]}: features of ${projected.length} numbers`)
       if (!projected.every(Number.isFinite)) {
         throw new SessionError(

@@ -279,6 +279,8 @@ test('retrieval: sizes, and the numbers that match is made of', async () => {
     [0, 1].flatMap((logit) => expected.map(({ itm_logits }) => itm_logits[logit]!)),
   )
   assert.equal((await retrieval.similarities!(image!.projected, 1, new Float32Array(), 0)).length, 0)
+  const [cut] = await retrieval.encodeTexts(texts.slice(0, 1), { maxTextLength: 3 })
+  assert.deepEqual([cut!.tokens.length, encoded[0]!.tokens.length > 3], [3, true])
 })
 
 test('an abort rejects with its reason between the batches, and the model goes on working', async () => {

@@ -48,6 +48,25 @@ function assertRanked(found: ReturnType<typeof rows>, expected: ReturnType<typeo
   }
 }
 
+test('the length of texts is passed on, and is part of what a run is told by', async () => {
+  const encoder = fakeEncoder()
+  const lengths: unknown[] = []
+  const watching: RetrievalEncoder = {
+    ...encoder,
+    encodeTexts: (some, options) => {
+      lengths.push(options?.maxTextLength)
+      return encoder.encodeTexts(some, options)
+    },
+  }
+  const work = { folder: join(folder, 'lengths'), model: 'fake' }
+  await retrieve(watching, { images, texts }, { ...small, textBatch: 14, maxTextLength: 20, work })
+  assert.deepEqual(lengths, [20])
+  await assert.rejects(
+    retrieve(watching, { images, texts }, { ...small, textBatch: 14, maxTextLength: 21, work }),
+    (error: Error) => error instanceof DataError && /maxTextLength was 20, is 21/.test(error.message),
+  )
+})
+
 for (const rule of scoreRules) {
   for (const k of [1, 4, 128]) {
     test(`both directions as defined: rule ${rule}, k ${k}`, async () => {
