@@ -104,7 +104,7 @@ function place(random: () => number, kinds: readonly Kind[]): Thing[] {
     const things: Thing[] = []
     const closeness = random() < 0.25 ? 0.75 : 1.1
     for (const kind of kinds) {
-      const radius = kind.size === 'large' ? 0.17 + 0.04 * random() : 0.08 + 0.025 * random()
+      const radius = kind.size === 'large' ? 0.17 + 0.04 * random() : 0.1 + 0.02 * random()
       for (let tries = 0; tries < 40; tries++) {
         const x = radius + (1 - 2 * radius) * random()
         const y = radius + (1 - 2 * radius) * random()

@@ -43,7 +43,7 @@ test('one to four things inside the picture, that hide at most a part of each ot
     assert.ok(things.length >= 1 && things.length <= 4, id)
     for (const [i, a] of things.entries()) {
       for (const value of [a.x, a.y]) assert.ok(value >= a.radius && value <= 1 - a.radius, id)
-      assert.ok(a.size === 'large' ? a.radius >= 0.17 && a.radius <= 0.21 : a.radius >= 0.08 && a.radius <= 0.105)
+      assert.ok(a.size === 'large' ? a.radius >= 0.17 && a.radius <= 0.21 : a.radius >= 0.1 && a.radius <= 0.12)
       for (const b of things.slice(i + 1)) {
         const distance = Math.hypot(a.x - b.x, a.y - b.y) / (a.radius + b.radius)
         assert.ok(distance > 0.75, `${id}: ${distance}`)
