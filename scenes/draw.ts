@@ -18,7 +18,7 @@ const inks: Readonly<Record<Colour, Rgb>> = {
 const papers: Readonly<Record<Background, Rgb>> = {
   white: [245, 245, 245],
   grey: [150, 150, 150],
-  black: [28, 28, 28],
+  mint: [185, 230, 205],
   beige: [225, 205, 165],
 }
 
@@ -55,7 +55,7 @@ function paintBackground(light: Float32Array, side: number, { background, shade 
 
 function paintThing(light: Float32Array, side: number, thing: Thing): void {
   const ink = inks[thing.colour]
-  const reach = thing.radius * 1.25
+  const reach = thing.radius * 1.25 + line
   const first = (centre: number) => Math.max(Math.floor((centre - reach) * side), 0)
   const last = (centre: number) => Math.min(Math.ceil((centre + reach) * side), side)
   const [cos, sin] = [Math.cos(thing.angle), Math.sin(thing.angle)]
@@ -67,21 +67,30 @@ function paintThing(light: Float32Array, side: number, thing: Thing): void {
       const u = (cos * dx + sin * dy) / thing.radius
       const v = (cos * dy - sin * dx) / thing.radius
       const distance = outlines[thing.shape](u, v) * thing.radius * side
-      const cover = Math.min(Math.max(0.5 - distance, 0), 1)
-      if (cover === 0) continue
-      // A rim without pattern, or the pale parts would be lost on pale paper.
-      const tone = distance < -rim * side && isPale(thing.pattern, u, v, thing.radius) ? 0.7 : 0
+      const outlined = coverOf(distance - line * side)
+      if (outlined === 0) continue
+      const inked = coverOf(distance)
+      const tone = isPale(thing.pattern, u, v, thing.radius) ? 0.7 : 0
       for (let c = 0; c < 3; c++) {
         const at = (row * side + column) * 3 + c
         const paint = ink[c]! + tone * (255 - ink[c]!)
-        light[at] = light[at]! + cover * (paint - light[at]!)
+        const behind = light[at]! + outlined * (pencil - light[at]!)
+        light[at] = behind + inked * (paint - behind)
       }
     }
   }
 }
 
-/** Width of the rim of patterned things, and grain of the patterns, as parts of the picture's side. */
-const [rim, grain] = [0.016, 0.085]
+/** Width of the line around each thing, and grain of the patterns, as parts of the picture's side. */
+const [line, grain] = [0.02, 0.085]
+
+/** Brightness of that line: the same around every thing, as in a picture book, so that a shape looks alike in every colour. */
+const pencil = 25
+
+/** How much of a pixel lies inside, of which the centre is so many pixels outside. */
+function coverOf(distance: number): number {
+  return Math.min(Math.max(0.5 - distance, 0), 1)
+}
 
 /** Whether the pattern leaves this point pale. */
 function isPale(pattern: Pattern, u: number, v: number, radius: number): boolean {
@@ -122,8 +131,10 @@ const outlines: Readonly<Record<Shape, (x: number, y: number) => number>> = {
   },
   heart(x, y) {
     const [a, b] = [Math.abs(x), 0.15 - y]
+    // Two lobes, the point whose sides touch them at b = 0.015, and what is between the three.
     const lobe = Math.hypot(a - 0.45, b - 0.35) - 0.5
-    const point = Math.max((a + 0.9 * -b - 0.75) / 1.345, b - 0.4)
-    return Math.min(lobe, point)
+    const point = Math.max((a - 0.9 * b - 0.8075) / Math.hypot(1, 0.9), b - 0.015)
+    const between = Math.max(a - 0.45, Math.abs(b - 0.175) - 0.175)
+    return Math.min(lobe, point, between)
   },
 }

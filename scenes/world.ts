@@ -8,7 +8,7 @@ export const shapes = ['circle', 'square', 'triangle', 'star', 'heart', 'ring', 
 export const colours = ['red', 'orange', 'yellow', 'green', 'blue', 'purple', 'pink', 'brown'] as const
 export const patterns = ['plain', 'striped', 'dotted', 'checked'] as const
 export const sizes = ['small', 'large'] as const
-export const backgrounds = ['white', 'grey', 'black', 'beige'] as const
+export const backgrounds = ['white', 'grey', 'mint', 'beige'] as const
 
 export type Shape = (typeof shapes)[number]
 export type Colour = (typeof colours)[number]
@@ -121,7 +121,7 @@ function place(random: () => number, kinds: readonly Kind[]): Thing[] {
 
 /** Squares and diamonds, crosses, keep upright enough to be told apart. */
 function tilt(random: () => number, shape: Shape): number {
-  const most = shape === 'square' || shape === 'diamond' || shape === 'cross' ? 0.25 : 0.5
+  const most = shape === 'square' || shape === 'diamond' || shape === 'cross' ? 0.2 : 0.35
   return most * (2 * random() - 1)
 }
 

@@ -38,7 +38,7 @@ test('the same scene, the same bytes', () => {
       .digest('hex')
       .slice(0, 16),
   )
-  assert.deepEqual(hashes, ['63260651d7eb09ed', 'fef4b2f3ad07f4a9', '7ee2ee3caee20dbd'])
+  assert.deepEqual(hashes, ['227dea465033841f', '71dc1e8d8797601c', '5c4853241e59d0c3'])
 })
 
 test('paper, ink and size', () => {
@@ -46,9 +46,13 @@ test('paper, ink and size', () => {
   assert.deepEqual([picture.width, picture.height, picture.data.length], [40, 40, 40 * 40 * 3])
   assert.deepEqual(at(plainScene([circle]), 0.5, 0.5), [214, 39, 40])
   assert.deepEqual(at(plainScene([circle]), 0.05, 0.05), [245, 245, 245])
-  // The area of a circle of 0.95 · 0.2 of the side, of which each inked pixel has less than half of the paper's blue.
-  const inked = drawPicture(plainScene([circle]), 200).data.filter((value, i) => i % 3 === 2 && value < 143).length
+  // The area of a circle of 0.95 · 0.2 of the side: line and paper are as red as they are blue, the ink is redder by 174.
+  const { data } = drawPicture(plainScene([circle]), 200)
+  const inked = data.filter((value, i) => i % 3 === 0 && value - data[i + 2]! > 87).length
   assert.ok(Math.abs(inked / 200 ** 2 - Math.PI * 0.19 ** 2) < 0.002, `${inked / 200 ** 2}`)
+  // And with the line of 0.02 around it, what is not paper.
+  const drawn = data.filter((value, i) => i % 3 === 2 && value < 135).length
+  assert.ok(Math.abs(drawn / 200 ** 2 - Math.PI * 0.21 ** 2) < 0.002, `${drawn / 200 ** 2}`)
 })
 
 test('y grows downwards, and later things lie in front', () => {
@@ -160,14 +164,15 @@ test('shapes: where each is and where it is not', () => {
   }
 })
 
-test('no part of a shape lies beyond its corners, turned or not', () => {
+test('no part of a shape lies beyond its corners and the line around them, turned or not', () => {
   for (const shape of shapes)
     for (const angle of [0, 0.5, -0.3]) {
       const { data } = drawPicture(plainScene([{ ...circle, shape, angle, radius: 0.3 }]), 100)
       for (let i = 0; i < data.length; i += 3) {
         const [row, column] = [Math.floor(i / 300), (i / 3) % 100]
         const distance = Math.hypot(column + 0.5 - 50, row + 0.5 - 50)
-        if (distance > 1.16 * 30 + 1) assert.equal(data[i + 1], 245, `${shape} at ${column}, ${row}`)
+        // The line has sharp corners: at those of a triangle it is twice as wide.
+        if (distance > 1.16 * 30 + 2 * 0.02 * 100 + 1) assert.equal(data[i + 1], 245, `${shape} at ${column}, ${row}`)
       }
     }
 })
@@ -179,7 +184,7 @@ test('a turn turns', () => {
   assert.deepEqual(at(plainScene([{ ...square, angle: Math.PI / 4 }]), ...corner, 200), [245, 245, 245])
 })
 
-test('patterns have two tones inside a rim of ink', () => {
+test('patterns have two tones inside of the line', () => {
   for (const pattern of patterns) {
     const { data } = drawPicture(plainScene([{ ...circle, pattern }]), 64)
     const tones = new Set<string>()
@@ -187,7 +192,8 @@ test('patterns have two tones inside a rim of ink', () => {
       const [row, column] = [Math.floor(i / 192), (i / 3) % 64]
       const distance = Math.hypot(column + 0.5 - 32, row + 0.5 - 32)
       if (distance < 10) tones.add(data.subarray(i, i + 3).join())
-      if (distance > 11.2 && distance < 11.6) assert.equal(data.subarray(i, i + 3).join(), '214,39,40', pattern)
+      // From 12.16, the circle's own radius, to 13.44; less half a pixel on both sides.
+      if (distance > 12.7 && distance < 12.9) assert.equal(data.subarray(i, i + 3).join(), '25,25,25', pattern)
     }
     assert.equal(tones.size, pattern === 'plain' ? 1 : 2, pattern)
   }
