@@ -1,5 +1,5 @@
 import type { DType } from './dtype.ts'
-import type { Attribute, Gradient, Node, Shape, Value } from './value.ts'
+import type { Attribute, Gradient, Layer, Node, Shape, Value } from './value.ts'
 
 /** What an operator says of the node that it makes. */
 export interface NodeOptions {
@@ -23,20 +23,41 @@ export function node(op: string, inputs: readonly (Value | undefined)[], options
 
 /** A node with several outputs, all of one dtype. */
 export function multiNode(op: string, inputs: readonly (Value | undefined)[], options: MultiNodeOptions): Value[] {
-  const outputs: Value[] = []
-  const made: Node = {
-    op,
-    domain: options.domain ?? '',
-    inputs,
-    attributes: options.attributes ?? {},
-    outputs,
-    gradient: options.gradient,
-  }
   const dtype = options.dtype ?? (inputs[0] as Value).dtype
-  options.shapes.forEach((shape, index) => {
-    outputs.push({ dtype, shape, source: { kind: 'node', node: made, index } })
-  })
+  const { domain = '', attributes = {}, gradient } = options
+  const parts = { op, domain, inputs, attributes, gradient, ...(current && { layer: current }) }
+  return withOutputs(
+    parts,
+    options.shapes.map((shape) => ({ dtype, shape })),
+  )
+}
+
+/** The outputs of the same node over other inputs of the same shapes. */
+export function withInputs(node: Node, inputs: Node['inputs']): Value[] {
+  return withOutputs({ ...node, inputs }, node.outputs)
+}
+
+function withOutputs(parts: Omit<Node, 'outputs'>, like: readonly Pick<Value, 'dtype' | 'shape'>[]): Value[] {
+  const outputs: Value[] = []
+  const node: Node = { ...parts, outputs }
+  for (const [index, { dtype, shape }] of like.entries()) {
+    outputs.push({ dtype, shape, source: { kind: 'node', node, index } })
+  }
   return outputs
+}
+
+/** The layer whose nodes are being made. */
+let current: Layer | undefined
+
+/** What `build` returns; the nodes that it makes are one layer. A layer inside of another is a part of that. */
+export function layer<T>(build: () => T): T {
+  if (current) return build()
+  current = Symbol('layer')
+  try {
+    return build()
+  } finally {
+    current = undefined
+  }
 }
 
 export const int = (value: number): Attribute => ({ int: value })

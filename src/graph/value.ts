@@ -79,7 +79,12 @@ export interface Node {
   readonly attributes: Readonly<Record<string, Attribute>>
   readonly outputs: readonly Value[]
   readonly gradient: Gradient
+  /** What it is a part of (`layer`). */
+  readonly layer?: Layer
 }
+
+/** One layer of a model, which may be computed again for its gradient. */
+export type Layer = symbol
 
 export type Attribute =
   | { readonly int: number }

@@ -2,7 +2,7 @@
  * CLIP ViT-L/14, the smaller image encoder of BLIP-2 (Radford et al. 2021; BLIP-2 paper, section 3.1: the last of its 24 blocks is
  * removed). Reference: lavis/models/clip_vit.py, LAVIS 506965b; names as in its checkpoints (Hugging Face has none of these).
  */
-import type { Value } from '../graph/index.ts'
+import { layer, type Value } from '../graph/index.ts'
 import { affine, attention, layerNorm, linear, type Params } from '../nn/index.ts'
 import { add, concat, quickGelu, repeatAxis, reshape, split } from '../ops/index.ts'
 import type { VisionConfig } from './config.ts'
@@ -11,7 +11,9 @@ import { cutPatches } from './patches.ts'
 /** Normalised pixels (batch, 3, image_size, image_size) → (1 + patches, batch, hidden_size), without a final norm. */
 export function clipEncoder(p: Params, config: VisionConfig, pixelValues: Value): Value {
   let x = layerNorm(p.at('ln_pre'), clipEmbeddings(p, config, pixelValues), config.layer_norm_eps)
-  for (let i = 0; i < config.num_hidden_layers; i++) x = residualBlock(p.at('transformer.resblocks').at(i), config, x)
+  for (let i = 0; i < config.num_hidden_layers; i++) {
+    x = layer(() => residualBlock(p.at('transformer.resblocks').at(i), config, x))
+  }
   return x
 }
 

@@ -2,7 +2,7 @@
  * OPT (Zhang et al. 2022): a decoder-only transformer, pre-norm, with learned positions and a head tied to the token table.
  * Reference: OPTForCausalLM, transformers 4.27.1.
  */
-import { int64s, label, type Value } from '../graph/index.ts'
+import { int64s, label, layer, type Value } from '../graph/index.ts'
 import { affine, attention, embedding, type KeyValueCache, layerNorm, linear, type Params } from '../nn/index.ts'
 import { add, gather, relu } from '../ops/index.ts'
 import type { OptConfig } from './config.ts'
@@ -25,7 +25,7 @@ export function optDecoder(p: Params, config: OptConfig, inputs: DecoderInputs, 
   let x = add(inputs.embeds, positionEmbedding(decoder.at('embed_positions'), config, inputs.positions))
   x = label(x, decoder.at('embeddings').path)
   for (let i = 0; i < config.num_hidden_layers; i++) {
-    x = optLayer(decoder.at('layers').at(i), config, x, inputs.mask, cache)
+    x = layer(() => optLayer(decoder.at('layers').at(i), config, x, inputs.mask, cache))
   }
   return layerNorm(decoder.at('final_layer_norm'), x, LAYER_NORM_EPS)
 }

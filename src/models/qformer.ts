@@ -4,7 +4,7 @@
  * self-attention, has a feed-forward of its own and never sees the image itself.
  * Reference: Blip2QFormerModel, transformers 4.27.1; its text half: Qformer.py, LAVIS 506965b, under the names of transformers 4.47.
  */
-import { constant, type Dim, type Value } from '../graph/index.ts'
+import { constant, type Dim, layer, type Value } from '../graph/index.ts'
 import {
   affine,
   attention,
@@ -215,7 +215,8 @@ function layers(p: Params, config: QFormerConfig, embeds: Value, rows: Rows): Va
     const seesImage = i % config.cross_attention_frequency === 0
     const textEnds = rows.textEnds === true && i === config.num_hidden_layers - 1
     const before = { ...(i === 0 ? rows : afterFirst), textEnds }
-    parts = qformerLayer(p.at('encoder.layer').at(i), config, x, before, seesImage ? rows.images : undefined)
+    const images = seesImage ? rows.images : undefined
+    parts = layer(() => qformerLayer(p.at('encoder.layer').at(i), config, x, before, images))
   }
   return parts
 }

@@ -3,7 +3,7 @@
  * biases, gated GELU, attention without scaling, relative position biases that the first block owns and all share, a head
  * of its own. Reference: T5ForConditionalGeneration, transformers 4.27.1.
  */
-import { constant, type Dim, int64s, label, type Value } from '../graph/index.ts'
+import { constant, type Dim, int64s, label, layer, type Value } from '../graph/index.ts'
 import { affine, attention, embedding, type KeyValueCache, linear, type Params, rmsNorm } from '../nn/index.ts'
 import { add, clip, gather, gelu, mul, reshape, sub, transpose } from '../ops/index.ts'
 import type { T5Config } from './config.ts'
@@ -29,19 +29,17 @@ export function t5Encoder(p: Params, config: T5Config, inputs: T5EncoderInputs):
   const bias = add(positionBias(firstAttention, config, inputs.positions, inputs.positions, true), inputs.mask)
   let x = inputs.embeds
   for (let i = 0; i < config.num_layers; i++) {
-    const block = p.at('encoder.block').at(i)
-    const attend = block.at('layer.0')
-    const normed = rmsNorm(attend.at('layer_norm'), x, config.layer_norm_epsilon)
-    const y = attentionBlock(
-      attend.at('SelfAttention'),
-      config,
-      normed,
-      keyValue(attend.at('SelfAttention'), config, normed),
-      bias,
-    )
-    x = block.label(feedForward(block.at('layer.1'), config, add(x, y)))
+    x = layer(() => encoderBlock(p.at('encoder.block').at(i), config, x, bias))
   }
   return rmsNorm(p.at('encoder.final_layer_norm'), x, config.layer_norm_epsilon)
+}
+
+function encoderBlock(block: Params, config: T5Config, x: Value, bias: Value): Value {
+  const attend = block.at('layer.0')
+  const normed = rmsNorm(attend.at('layer_norm'), x, config.layer_norm_epsilon)
+  const own = keyValue(attend.at('SelfAttention'), config, normed)
+  const y = attentionBlock(attend.at('SelfAttention'), config, normed, own, bias)
+  return block.label(feedForward(block.at('layer.1'), config, add(x, y)))
 }
 
 /** Puts the keys and values that every decoder block will look up in the encoded source into the cache. */
@@ -71,30 +69,40 @@ export interface T5DecoderInputs {
 export function t5Decoder(p: Params, config: T5Config, inputs: T5DecoderInputs, cache: KeyValueCache): Value {
   const firstAttention = p.at('decoder.block.0.layer.0.SelfAttention')
   const bias = add(positionBias(firstAttention, config, inputs.positions, inputs.keyPositions, false), inputs.mask)
-  const source = inputs.sourceMask.shape.at(-1) as Dim
-  const width = [inputs.embeds.shape[1] as Dim, config.num_heads * config.d_kv]
   let x = inputs.embeds
   for (let i = 0; i < config.num_decoder_layers; i++) {
-    const block = p.at('decoder.block').at(i)
-
-    const own = block.at('layer.0')
-    const normed = rmsNorm(own.at('layer_norm'), x, config.layer_norm_epsilon)
-    const { k, v } = keyValue(own.at('SelfAttention'), config, normed)
-    const all = { k: cache.extend(`${own.path}.key`, k), v: cache.extend(`${own.path}.value`, v) }
-    x = add(x, attentionBlock(own.at('SelfAttention'), config, normed, all, bias))
-
-    const cross = block.at('layer.1')
-    const attend = cross.at('EncDecAttention')
-    const seen = {
-      k: cache.recall(`${attend.path}.key`, source, width),
-      v: cache.recall(`${attend.path}.value`, source, width),
-    }
-    const query = rmsNorm(cross.at('layer_norm'), x, config.layer_norm_epsilon)
-    x = add(x, attentionBlock(attend, config, query, seen, inputs.sourceMask))
-
-    x = block.label(feedForward(block.at('layer.2'), config, x))
+    x = layer(() =>
+      decoderBlock(p.at('decoder.block').at(i), config, x, { bias, sourceMask: inputs.sourceMask, cache }),
+    )
   }
   return rmsNorm(p.at('decoder.final_layer_norm'), x, config.layer_norm_epsilon)
+}
+
+/** What the decoder's blocks share: what is added to the scores of the attention to the tokens and to the source, and the cache. */
+interface DecoderShared extends Pick<T5DecoderInputs, 'sourceMask'> {
+  readonly bias: Value
+  readonly cache: KeyValueCache
+}
+
+function decoderBlock(block: Params, config: T5Config, x: Value, { bias, sourceMask, cache }: DecoderShared): Value {
+  const own = block.at('layer.0')
+  const normed = rmsNorm(own.at('layer_norm'), x, config.layer_norm_epsilon)
+  const { k, v } = keyValue(own.at('SelfAttention'), config, normed)
+  const all = { k: cache.extend(`${own.path}.key`, k), v: cache.extend(`${own.path}.value`, v) }
+  const heard = add(x, attentionBlock(own.at('SelfAttention'), config, normed, all, bias))
+
+  const cross = block.at('layer.1')
+  const attend = cross.at('EncDecAttention')
+  const source = sourceMask.shape.at(-1) as Dim
+  const width = [x.shape[1] as Dim, config.num_heads * config.d_kv]
+  const seen = {
+    k: cache.recall(`${attend.path}.key`, source, width),
+    v: cache.recall(`${attend.path}.value`, source, width),
+  }
+  const query = rmsNorm(cross.at('layer_norm'), heard, config.layer_norm_epsilon)
+  const read = add(heard, attentionBlock(attend, config, query, seen, sourceMask))
+
+  return block.label(feedForward(block.at('layer.2'), config, read))
 }
 
 /** Logits over the vocabulary: an untied head, unscaled. x (…, d_model) → (…, vocab_size). */

@@ -2,7 +2,7 @@
  * EVA-CLIP ViT-g/14, the image encoder of BLIP-2 (Fang et al. 2022; BLIP-2 paper, section 3.1: the last of its 40 blocks is
  * removed, so 39 remain). Reference: Blip2VisionModel, transformers 4.27.1; names as in the Hugging Face checkpoints.
  */
-import type { Value } from '../graph/index.ts'
+import { layer, type Value } from '../graph/index.ts'
 import { affine, attention, layerNorm, linear, type Params } from '../nn/index.ts'
 import { add, concat, gelu, repeatAxis, reshape, split, transpose } from '../ops/index.ts'
 import type { VisionConfig } from './config.ts'
@@ -11,7 +11,8 @@ import { cutPatches } from './patches.ts'
 /** Normalised pixels (batch, 3, image_size, image_size) → (1 + patches, batch, hidden_size), without a final norm. */
 export function visionEncoder(p: Params, config: VisionConfig, pixelValues: Value): Value {
   let x = visionEmbeddings(p.at('embeddings'), config, pixelValues)
-  for (let i = 0; i < config.num_hidden_layers; i++) x = visionLayer(p.at('encoder.layers').at(i), config, x)
+  for (let i = 0; i < config.num_hidden_layers; i++)
+    x = layer(() => visionLayer(p.at('encoder.layers').at(i), config, x))
   return x
 }
 

@@ -20,6 +20,7 @@ export {
 export { gather, oneHot, takeItems } from './gather.ts'
 export { fusedMatmul, gemm, matmul } from './matmul.ts'
 export { layerNorm, rmsNorm } from './normalization.ts'
+export { onceKnown } from './order.ts'
 export { argMax, reduceMax, reduceMean, reduceSum, unbroadcast } from './reduce.ts'
 export {
   concat,
