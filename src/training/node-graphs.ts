@@ -1,5 +1,5 @@
 /** The graphs of a run as sessions: the frozen encoder, the losses with their gradients, and the losses alone. */
-import { gradients } from '../autodiff/index.ts'
+import { type GradientOptions, gradients } from '../autodiff/index.ts'
 import { SessionError } from '../errors.ts'
 import { identity, labelled, plainForm, reachable, toOnnx, type Value } from '../graph/index.ts'
 import { imageHidden } from '../models/image-encoder.ts'
@@ -35,6 +35,7 @@ export function buildGraphs(
   config: ModelConfig,
   objective: Objective,
   weights: StartingWeights,
+  options: GradientOptions = {},
 ): Graphs {
   const { params, shapes, frozen, check } = trainedParams(weights.tensors, weights.replaced, objective.trains)
   const losses = objective.losses(params)
@@ -45,7 +46,7 @@ export function buildGraphs(
 
   const names = [...shapes.keys()]
   const trained = names.map((name) => params.get(name, shapes.get(name) as readonly number[]))
-  const slopes = gradients(losses.loss as Value, trained)
+  const slopes = gradients(losses.loss as Value, trained, options)
   const withGradients = {
     ...losses,
     ...Object.fromEntries(names.map((name, i) => [`gradient.${name}`, slopes[i] as Value])),

@@ -149,9 +149,9 @@ function atSize(config: ConfigJson, image_size: number): ConfigJson {
   return { ...config, vision_config: { ...(config.vision_config as object | undefined), image_size } }
 }
 
-/** Two runs of one identity make the same model: what only watches them, and where things lie, is not part of it. */
+/** Two runs of one identity make the same model: what only watches them, where things lie, and `recompute` are not part of it. */
 export function identityOf(recipe: Recipe, { finishedConfig, weightsDigest }: Setup): string {
-  const { output, checkpoints, log_every, validation_batches, examples, model, data, ...rest } = recipe
+  const { output, checkpoints, log_every, validation_batches, examples, recompute, model, data, ...rest } = recipe
   const { config, from, tokenizer, qformer_tokenizer, ...training } = model
   const { root, validation, ...seen } = data
   return createHash('sha256')

@@ -80,7 +80,7 @@ async function trainOn(work: Work, options: TrainOptions): Promise<void> {
   const device = await openDevice(options)
   let batches: Batches | undefined
   try {
-    const graphs = buildGraphs(device, setup.config, setup.objective, setup.weights)
+    const graphs = buildGraphs(device, setup.config, setup.objective, setup.weights, { recompute: recipe.recompute })
     const { facts, warning } = planOf(work, graphs)
     options.onPlan?.(facts)
     if (warning !== undefined) options.onNotice?.(warning)

@@ -35,7 +35,7 @@ const passing = 2
 export function makePlan(input: PlanInput): Plan {
   const { recipe, featureBytes, machine } = input
   const fresh = input.fresh && parameters(input.fresh)
-  const { batch, accumulate, steps, schedule, optimiser, data, checkpoints } = recipe
+  const { batch, accumulate, recompute, steps, schedule, optimiser, data, checkpoints } = recipe
   const [trained, frozen] = [parameters(input.trained), parameters(input.frozen)]
   const activationBytes = passing * input.keptBytes
   const own = bytesPerTrained * trained + activationBytes
@@ -50,7 +50,7 @@ export function makePlan(input: PlanInput): Plan {
     frozen: `${millions(frozen)} parameters`,
     memory:
       `about ${amount(own)}: ${amount(bytesPerTrained * trained)} for the trained parameters with gradients and moments, ` +
-      `${amount(activationBytes)} for intermediate values; ${amount(4 * frozen)} of frozen ones read in place; ` +
+      `${amount(activationBytes)} for intermediate values${recompute ? ' (inside of layers computed again)' : ''}; ${amount(4 * frozen)} of frozen ones read in place; ` +
       `${amount(machine.availableBytes)} of ${amount(machine.totalBytes)} available`,
     disk:
       `${amount(12 * trained)} a state, of which the last ${checkpoints.keep} and the best are kept; ${amount(4 * (trained + frozen))} for the model` +
@@ -66,7 +66,7 @@ export function makePlan(input: PlanInput): Plan {
   }
   const warning =
     own > machine.availableBytes
-      ? `memory: about ${amount(own)} are needed and ${amount(machine.availableBytes)} are available; raise accumulate (now ${accumulate}), which divides the intermediate values, or close other programs`
+      ? `memory: about ${amount(own)} are needed and ${amount(machine.availableBytes)} are available; raise accumulate (now ${accumulate}), which divides the intermediate values,${recompute ? '' : ' set recompute, which keeps those between layers only,'} or close other programs`
       : undefined
   return { facts, warning }
 }

@@ -106,6 +106,8 @@ export const recipeSchema = z.strictObject({
   /** Samples of a step, in `accumulate` parts that are computed one after the other. */
   batch: count,
   accumulate: count.default(1),
+  /** Compute what is inside of each layer again for its gradient, so that it need not wait in memory: the same numbers, in more time. */
+  recompute: z.boolean().default(false),
   steps: count,
 
   /** AdamW, in the terms of the paper. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { gradients } from '../../src/autodiff/index.ts'
-import { input, parameter } from '../../src/graph/index.ts'
-import { add, matmul, mul, reduceSum, reshape, sqrt } from '../../src/ops/index.ts'
+import { input, layer, parameter } from '../../src/graph/index.ts'
+import { add, exp, matmul, mul, reduceSum, reshape, sqrt } from '../../src/ops/index.ts'
 import { keptBytes } from '../../src/training/activations.ts'
 
 test('what the gradient reads again is counted once, views of it and what it does not read are not', () => {
@@ -23,4 +23,18 @@ test('below the weights that train nothing is kept', () => {
   const loss = reduceSum(matmul(frozen, w), [0, 1])
   // Only the input of the last product.
   assert.equal(keptBytes([loss], gradients(loss, [w]), { batch: 3 }), 4 * 3 * 8)
+})
+
+test('layers that are computed again: what is read outside of them, and the inside of the largest', () => {
+  const x = input('x', 'float32', ['batch', 8])
+  const weights = [8, 16, 8].map(
+    (width, i) => [parameter(`a${i}`, [8, width]), parameter(`b${i}`, [width, 8])] as const,
+  )
+  // A layer keeps its input (8) for the gradient of a, and its inner value (width) for those of exp and of b.
+  let y = matmul(x, parameter('first', [8, 8]))
+  for (const [a, b] of weights) y = layer(() => matmul(exp(matmul(y, a)), b))
+  const loss = reduceSum(y, [0, 1])
+  const bytes = (recompute: boolean) => keptBytes([loss], gradients(loss, weights.flat(), { recompute }), { batch: 10 })
+  assert.equal(bytes(false), 4 * 10 * (3 * 8 + 8 + 16 + 8))
+  assert.equal(bytes(true), 4 * 10 * (3 * 8 + 16))
 })

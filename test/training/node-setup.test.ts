@@ -226,6 +226,7 @@ test('a run is the same one wherever its files lie, and however it is watched', 
     copyFileSync(join(root, 'retrieval', name), join(moved, 'retrieval', name))
   assert.equal(await identity({}, moved), one)
   assert.equal(await identity({ log_every: 1, checkpoints: { every: 3 }, examples: 1, data: { root } }), one)
+  assert.equal(await identity({ recompute: true }), one)
   assert.notEqual(await identity({ batch: 4 }), one)
   assert.notEqual(await identity({ data: { mirror: true } }), one)
 

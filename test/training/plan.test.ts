@@ -45,8 +45,18 @@ test('too little memory: a warning with the way out', () => {
   const { warning } = makePlan({ ...input, machine: { totalBytes: 16e9, availableBytes: 1e9 } })
   assert.equal(
     warning,
-    'memory: about 2.02 GB are needed and 1.00 GB are available; raise accumulate (now 4), which divides the intermediate values, or close other programs',
+    'memory: about 2.02 GB are needed and 1.00 GB are available; raise accumulate (now 4), which divides the intermediate values, set recompute, which keeps those between layers only, or close other programs',
   )
+})
+
+test('where layers are computed again, the plan says so and does not advise it', () => {
+  const recomputed = { ...input, recipe: { ...input.recipe, recompute: true } }
+  assert.match(
+    makePlan(recomputed).facts.memory!,
+    /2\.00 GB for intermediate values \(inside of layers computed again\); /,
+  )
+  const { warning } = makePlan({ ...recomputed, machine: { totalBytes: 16e9, availableBytes: 1e9 } })
+  assert.match(warning!, /raise accumulate \(now 4\), which divides the intermediate values, or close other programs$/)
 })
 
 test('a run that goes on has nothing fresh', () => {

@@ -36,6 +36,7 @@ test('the smallest recipe, and what it leaves to the defaults', () => {
       image_ids: false,
     },
     accumulate: 1,
+    recompute: false,
     // The paper's: beta2 0.98 (section 3.4).
     optimiser: { weight_decay: 0.05, beta1: 0.9, beta2: 0.98, eps: 1e-8 },
     schedule: { kind: 'cosine', peak: 1e-4, min: 0, warmup_steps: 0, warmup_start: 0 },
