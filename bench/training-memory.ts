@@ -1,6 +1,7 @@
 /**
  * Peak memory of training beside what the plan of `blip2 train` counts: 20 bytes for each parameter and twice the intermediate values that the
- * gradient reads. `node build/bench/training-memory.js [stage1|stage2|language-model] [batch]`, each in a process of its own (Linux).
+ * gradient reads; and its processor time. With layers kept, or computed again.
+ * `node build/bench/training-memory.js [stage1|stage2|language-model] [batch] [keep|recompute]`, each in a process of its own (Linux).
  */
 import { parseConfig } from '../src/models/config.ts'
 import { openDevice } from '../src/runtime/node.ts'
@@ -9,7 +10,7 @@ import { objectiveOf } from '../src/training/objective.ts'
 import { parseRecipe } from '../src/training/recipe.ts'
 import { floats, freshValues, memoryMb, textFeeds, tokens } from './training.ts'
 
-const [objective = 'stage1', size = '8'] = process.argv.slice(2)
+const [objective = 'stage1', size = '8', mode = 'keep'] = process.argv.slice(2)
 const batch = Number(size)
 
 const vision_config = { hidden_size: 256, intermediate_size: 512, num_hidden_layers: 1, num_attention_heads: 4 }
@@ -44,6 +45,7 @@ const recipe = parseRecipe(
       train: [objective === 'language-model' ? { kind: 'text', file: 'none' } : { kind: 'folder', images: 'none' }],
     },
     batch,
+    recompute: mode === 'recompute',
     steps: 1,
     schedule: { peak: 1e-4 },
   },
@@ -58,7 +60,8 @@ const feeds = {
 const device = await openDevice()
 // All of it trains, the language model too, so that no checkpoint is needed.
 const all = { ...objectiveOf(recipe, config, 7999), trains: () => true }
-const graphs = buildGraphs(device, config, all, { tensors: new Map(), replaced: new Map() })
+const weights = { tensors: new Map(), replaced: new Map() }
+const graphs = buildGraphs(device, config, all, weights, { recompute: recipe.recompute })
 const settings = Object.fromEntries(Array.from(graphs.shapes, ([name, shape]) => [name, { shape }]))
 const variables = await device.createVariables(settings)
 let parameters = 0
@@ -69,9 +72,12 @@ for (const [name, shape] of graphs.shapes) {
 }
 // The values are there; gradients and moments come with the first step.
 const before = memoryMb('VmRSS') - 4 * parameters
+const times = []
 for (let step = 0; step < 3; step++) {
+  const began = process.cpuUsage().user
   await graphs.train(feeds, variables)
   await variables.update({ learningRate: 1e-4, betas: [0.9, 0.98] })
+  times.push((process.cpuUsage().user - began) / 1e6)
 }
 const used = memoryMb('VmHWM') - before
 const kept = graphs.keptBytes({ batch, tokens, targets: tokens }) / 1e6
@@ -79,6 +85,8 @@ console.log(
   JSON.stringify({
     objective,
     batch,
+    mode,
+    processor_seconds: Number(Math.min(...times).toFixed(2)), // the first step also makes the session
     parameters_million: Number(parameters.toFixed(1)),
     used_mb: Math.round(used),
     kept_mb: Math.round(kept),
