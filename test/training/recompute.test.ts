@@ -1,15 +1,19 @@
 /** Layers that are computed again for their gradient: less is kept, and not a bit of losses and gradients changes. */
 import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { gradients } from '../../src/autodiff/index.ts'
 import { plainForm, reachable, type Value } from '../../src/graph/index.ts'
 import { parseConfig } from '../../src/models/config.ts'
 import { initialisedParams, recorderParams } from '../../src/nn/index.ts'
 import { keptBytes } from '../../src/training/activations.ts'
+import { train } from '../../src/training/node-train.ts'
 import { objectiveOf } from '../../src/training/objective.ts'
 import { evaluate, type Feeds } from '../support/evaluate.ts'
 import { longs, normal, type Tensor, uniform } from '../support/tensors.ts'
-import { configs, tinyRecipe } from './tiny.ts'
+import { configs, tinyRecipe, writeTinyData } from './tiny.ts'
 
 const layers = { num_hidden_layers: 3 }
 const vision_config = { ...configs.opt.vision_config, ...layers }
@@ -112,3 +116,30 @@ function run(
     feeds,
   )
 }
+
+test('a run goes on with the other setting, to the same bits', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'blip2-recompute-'))
+  try {
+    await writeTinyData(root)
+    const recipe = (name: string, recompute: boolean) =>
+      tinyRecipe(join(root, name), {
+        objective: 'language-model',
+        model: { tokenizer: 'opt', config: opt },
+        steps: 4,
+        recompute,
+        checkpoints: { every: 2, keep: 2 },
+      })
+    const options = { folder: root, threads: 1 }
+    await train(recipe('whole', false), options)
+
+    const controller = new AbortController()
+    const stop = { signal: controller.signal, onStep: ({ step }: { step: number }) => step === 2 && controller.abort() }
+    await assert.rejects(train(recipe('changed', true), { ...options, ...stop }), { name: 'AbortError' })
+    await train(recipe('changed', false), { ...options, resume: true })
+    for (const file of ['weights', 'moments'].map((part) => `checkpoints/step-0000004/${part}.safetensors`)) {
+      assert.ok(readFileSync(join(root, 'changed', file)).equals(readFileSync(join(root, 'whole', file))), file)
+    }
+  } finally {
+    rmSync(root, { recursive: true })
+  }
+})
