@@ -12,8 +12,15 @@ import { repositoryRoot } from '../support/paths.ts'
 const scene = join(repositoryRoot, 'examples', 'demo', 'scenes', '1.png')
 
 test('their files: float16 weights, configuration, vocabulary; 10 MB at most', () => {
-  const files = (name: string) => readdirSync(join(repositoryRoot, 'models', name)).sort()
-  assert.deepEqual(files('scenes'), ['config.json', 'model.safetensors', 'tokenizer.json'])
+  const files = (name: string) =>
+    readdirSync(join(repositoryRoot, 'models', name), { recursive: true, encoding: 'utf8' }).sort()
+  assert.deepEqual(files('scenes'), [
+    'config.json',
+    'model.safetensors',
+    'qformer_tokenizer',
+    join('qformer_tokenizer', 'vocab.txt'),
+    'tokenizer.json',
+  ])
   assert.deepEqual(files('scenes-retrieval'), ['config.json', 'model.safetensors', 'vocab.txt'])
   const sizes = builtInModels.flatMap(({ name }) =>
     files(name).map((file) => statSync(join(repositoryRoot, 'models', name, file)).size),
