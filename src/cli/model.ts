@@ -5,7 +5,7 @@ import type { ModelFlags } from './options.ts'
 import type { Output } from './output.ts'
 import { photoNote } from './photo-note.ts'
 
-/** What takes less is done before anybody could read of it: the built-in models are widened at their first use. */
+/** A file that takes less to widen is done before anybody could read of it: the built-in models, at their first use. */
 const shownBytes = 50e6
 
 /** Loads the model that the flags name, uses it, and gives everything back, whatever happens. */
@@ -26,7 +26,7 @@ export async function withModel(
     ...given({ device, threads, batch, imageSize }),
     ...sourceOptions(flags),
     onProgress({ step, loadedBytes, totalBytes }) {
-      if (totalBytes >= shownBytes) output.progress(step, loadedBytes, totalBytes)
+      if (step === 'download' || totalBytes >= shownBytes) output.progress(step, loadedBytes, totalBytes)
     },
     onNotice: output.note,
     onPhoto: (built) => output.note(photoNote(command, process.argv.slice(2), built)),

@@ -82,8 +82,8 @@ const retrievalPreset = anyPreset.extend({
   /** How candidates are scored: by ITM alone (`paper`), or by ITM and ITC (`lavis`). */
   rule: z.enum(scoreRules),
   caption_text: z.enum(textRules),
-  /** Tokens of a text, special ones counted; longer ones are cut. */
-  max_text_length: count.default(35),
+  /** Tokens of a text, special ones counted; longer ones are cut. Default: 35, as released. */
+  max_text_length: count.optional(),
 })
 
 /** Each language model's search in full. */

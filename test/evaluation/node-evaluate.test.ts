@@ -264,7 +264,6 @@ test('retrieval: recall both ways, ranks, the first text as the prediction, no w
     k: 128,
     rule: 'lavis',
     caption_text: 'lavis',
-    max_text_length: 35,
     image_size: 28,
     exif: false,
   })
