@@ -1,12 +1,13 @@
 /**
- * Peak memory of training beside what the plan of `blip2 train` counts: 20 bytes for each parameter and twice the intermediate values that the
- * gradient reads; and its processor time. With layers kept, or computed again.
+ * Peak memory of training beside what the plan of `blip2 train` counts: 20 bytes for each parameter and a multiple of the intermediate values
+ * that wait for the gradient; and its processor time. With layers kept, or computed again.
  * `node build/bench/training-memory.js [stage1|stage2|language-model] [batch] [keep|recompute]`, each in a process of its own (Linux).
  */
 import { parseConfig } from '../src/models/config.ts'
 import { openDevice } from '../src/runtime/node.ts'
 import { buildGraphs } from '../src/training/node-graphs.ts'
 import { objectiveOf } from '../src/training/objective.ts'
+import { memoryNeeded } from '../src/training/plan.ts'
 import { parseRecipe } from '../src/training/recipe.ts'
 import { floats, freshValues, memoryMb, textFeeds, tokens } from './training.ts'
 
@@ -81,6 +82,7 @@ for (let step = 0; step < 3; step++) {
 }
 const used = memoryMb('VmHWM') - before
 const kept = graphs.keptBytes({ batch, tokens, targets: tokens }) / 1e6
+const planned = memoryNeeded(parameters, kept, recipe.recompute)
 console.log(
   JSON.stringify({
     objective,
@@ -91,7 +93,7 @@ console.log(
     used_mb: Math.round(used),
     kept_mb: Math.round(kept),
     beyond_20_bytes_by_kept: Number(((used - 20 * parameters) / kept).toFixed(2)),
-    planned_mb: Math.round(20 * parameters + 2 * kept),
+    planned_mb: Math.round(planned.parameters + planned.values),
   }),
 )
 await device.dispose()

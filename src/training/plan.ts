@@ -26,19 +26,22 @@ export interface PlanInput {
   readonly machine: MachineMemory
 }
 
-/** Value, gradient and two moments of each trained parameter, and the gradient as it leaves the graph, all float32. */
-const bytesPerTrained = 20
-
-/** As much again passes on the way back: 1.2 to 2.1 times what waits for the gradient was measured (`bench/training-memory.ts`). */
-const passing = 2
+/**
+ * Bytes that a run takes at most. For each trained parameter 20: value, gradient and two moments, and the gradient as it leaves the graph, all
+ * float32. For each byte that waits for the gradient 2, or 5 where layers are computed again: 0.9 to 2.1, and 1.5 to 5.2, were measured
+ * (`bench/training-memory.ts`), with what passes on the way back and the gaps that the allocator leaves.
+ */
+export function memoryNeeded(trained: number, keptBytes: number, recompute: boolean) {
+  return { parameters: 20 * trained, values: (recompute ? 5 : 2) * keptBytes }
+}
 
 export function makePlan(input: PlanInput): Plan {
   const { recipe, featureBytes, machine } = input
   const fresh = input.fresh && parameters(input.fresh)
   const { batch, accumulate, recompute, steps, schedule, optimiser, data, checkpoints } = recipe
   const [trained, frozen] = [parameters(input.trained), parameters(input.frozen)]
-  const activationBytes = passing * input.keptBytes
-  const own = bytesPerTrained * trained + activationBytes
+  const needed = memoryNeeded(trained, input.keptBytes, recompute)
+  const own = needed.parameters + needed.values
   const view = data.crop
     ? `random parts of ${data.crop.join(' to ')} of the area${data.mirror ? ', mirrored or not' : ''}`
     : data.mirror
@@ -49,8 +52,8 @@ export function makePlan(input: PlanInput): Plan {
     trained: `${millions(trained)} parameters${fresh === undefined ? '' : `, ${millions(fresh)} of them fresh`}`,
     frozen: `${millions(frozen)} parameters`,
     memory:
-      `about ${amount(own)}: ${amount(bytesPerTrained * trained)} for the trained parameters with gradients and moments, ` +
-      `${amount(activationBytes)} for intermediate values${recompute ? ' (inside of layers computed again)' : ''}; ${amount(4 * frozen)} of frozen ones read in place; ` +
+      `about ${amount(own)}: ${amount(needed.parameters)} for the trained parameters with gradients and moments, ` +
+      `${amount(needed.values)} for intermediate values${recompute ? ' (inside of layers computed again)' : ''}; ${amount(4 * frozen)} of frozen ones read in place; ` +
       `${amount(machine.availableBytes)} of ${amount(machine.totalBytes)} available`,
     disk:
       `${amount(12 * trained)} a state, of which the last ${checkpoints.keep} and the best are kept; ${amount(4 * (trained + frozen))} for the model` +

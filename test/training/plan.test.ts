@@ -53,7 +53,7 @@ test('where layers are computed again, the plan says so and does not advise it',
   const recomputed = { ...input, recipe: { ...input.recipe, recompute: true } }
   assert.match(
     makePlan(recomputed).facts.memory!,
-    /2\.00 GB for intermediate values \(inside of layers computed again\); /,
+    /5\.00 GB for intermediate values \(inside of layers computed again\); /,
   )
   const { warning } = makePlan({ ...recomputed, machine: { totalBytes: 16e9, availableBytes: 1e9 } })
   assert.match(warning!, /raise accumulate \(now 4\), which divides the intermediate values, or close other programs$/)
