@@ -1,7 +1,7 @@
 /** LAVIS's folders: weights under the names of LAVIS or mmpretrain, sizes in cases.json, no config.json. */
 import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { type ModelSource, openSource, type SourceOptions } from '../../src/tasks/node-source.ts'
 import type { Reference } from '../support/reference.ts'
 
@@ -34,7 +34,7 @@ export async function openLavis(
 ): Promise<ModelSource> {
   const beside = await mkdtemp(join(tmpdir(), 'blip2-parity-'))
   try {
-    await symlink(join(folder, file), join(beside, file))
+    await symlink(resolve(folder, file), join(beside, file))
     await writeFile(join(beside, 'config.json'), JSON.stringify(config))
     return await openSource(join(beside, file), options)
   } finally {
