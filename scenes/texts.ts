@@ -29,11 +29,12 @@ export function drawText(seed: number, index: number): string {
   const questions = kinds.flatMap((kind) => askAbout(random, scene, kind) ?? [])
   const sentences = [...others, ...questions.map(({ question, answer }) => `${asked(question)} ${answer}`)]
   let text = fullCaption(random, scene)
-  for (const sentence of sentences) if (wordsIn(text) + wordsIn(sentence) < length) text += `. ${sentence}`
+  for (const sentence of sentences)
+    if (wordsOf(text).length + wordsOf(sentence).length < length) text += `. ${sentence}`
   return text
 }
 
-/** Marks of punctuation counted. */
-function wordsIn(text: string): number {
-  return (text.match(/\w+|[^\w\s]/g) ?? []).length
+/** Words and marks of punctuation, in their order. */
+export function wordsOf(text: string): readonly string[] {
+  return text.match(/\w+|[^\w\s]/g) ?? []
 }

@@ -1,7 +1,7 @@
 /** The words of the world, and the tokenizers that know no others. */
 import { byteCharacters, byteLevelTokenizer } from '../src/tokenizers/byte-level.ts'
 import { specialToken } from '../src/tokenizers/tokenizer-json.ts'
-import { drawText } from './texts.ts'
+import { drawText, wordsOf } from './texts.ts'
 
 /** Texts that are looked through for words: every word has come in the first 300 of them. */
 const looked = 3000
@@ -9,7 +9,7 @@ const looked = 3000
 /** Words and marks of punctuation, in the order of the alphabet. */
 export function wordsOfTheWorld(): string[] {
   const words = new Set<string>()
-  for (let i = 0; i < looked; i++) for (const word of drawText(0, i).match(/\w+|[^\w\s]/g) ?? []) words.add(word)
+  for (let i = 0; i < looked; i++) for (const word of wordsOf(drawText(0, i))) words.add(word)
   return [...words].sort()
 }
 

@@ -58,9 +58,9 @@ for (const split of ['test', 'novel']) {
   await measure(`vqa-${split}`, 'test-vqa', 'scenes', '--split', split)
 }
 for (const split of ['test', 'novel']) {
-  const files = ['--annotations', `captions_${split}.json`, '--results', `more-captions_${split}.json`]
   console.log(`\nwhat one more caption of each scene scores, ${split}`)
-  await run('metrics', 'metrics', 'caption', ...files.map((file) => (file.endsWith('.json') ? join(data, file) : file)))
+  const [annotations, results] = ['captions', 'more-captions'].map((name) => join(data, `${name}_${split}.json`))
+  await run('metrics', 'metrics', 'caption', '--annotations', `${annotations}`, '--results', `${results}`)
 }
 await measure('retrieval', 'test-retrieval', 'scenes-retrieval', '--limit', '1000')
 

@@ -88,5 +88,6 @@ function isOneOf(caption: string, references: readonly string[]): boolean {
       .trim()
       .toLowerCase()
       .replace(/\s*\.$/, '')
-  return references.some((reference) => bare(reference) === bare(caption))
+  const wanted = bare(caption)
+  return references.some((reference) => bare(reference) === wanted)
 }
