@@ -38,6 +38,8 @@ export interface SessionOptions {
   readonly name?: string
   /** Absolute folder that holds every external weight file, symbolic links resolved. */
   readonly weightsFolder?: string
+  /** Keep the memory of a run for the next one: right for runs alike, one behind the other, as in training. Default: it goes back at once. */
+  readonly keepsMemory?: boolean
 }
 
 export interface Session {

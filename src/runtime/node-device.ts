@@ -29,11 +29,11 @@ export class CpuDevice implements Device {
     return device
   }
 
-  async createSession(model: Uint8Array, { name = 'model', weightsFolder }: SessionOptions = {}): Promise<Session> {
+  async createSession(model: Uint8Array, { name = 'model', ...how }: SessionOptions = {}): Promise<Session> {
     const id = this.ids++
     const where = `session ${name}`
     const bytes = attempt(where, () => new Uint8Array(model))
-    const ports = await this.channel.call(where, 'createSession', [id, bytes, weightsFolder], [bytes.buffer])
+    const ports = await this.channel.call(where, 'createSession', [id, bytes, how], [bytes.buffer])
     return new CpuSession(this.channel, id, where, ports)
   }
 

@@ -4,7 +4,7 @@ import { env, InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node'
 import { SessionError } from '../errors.ts'
 import type { AdamWOptions, AdamWResult } from '../optim/adamw.ts'
 import type { Part } from '../optim/variable.ts'
-import type { CacheRows, CacheShapes, Port, Tensor, TensorData, VariableSet } from './device.ts'
+import type { CacheRows, CacheShapes, Port, SessionOptions, Tensor, TensorData, VariableSet } from './device.ts'
 import { isTensorType } from './feeds.ts'
 import { GrowingCache } from './growing.ts'
 import { type ChannelData, serve, Transfer } from './node-channel.ts'
@@ -14,7 +14,7 @@ import { ResidentVariables } from './resident.ts'
 export interface WorkerFunctions {
   /** Answers as soon as ONNX Runtime is loaded. */
   ready(): void
-  createSession(id: number, model: Uint8Array, weightsFolder?: string): { inputs: Port[]; outputs: Port[] }
+  createSession(id: number, model: Uint8Array, how: Omit<SessionOptions, 'name'>): { inputs: Port[]; outputs: Port[] }
   /** Returns `outputs`, and the cache's rows. */
   run(id: number, feeds: Record<string, Tensor>, outputs: readonly string[], residents: Residents): RunResult
   disposeSession(id: number): void
@@ -72,8 +72,8 @@ env.logLevel = 'fatal'
 serve<WorkerFunctions>({
   ready() {},
 
-  async createSession(id, model, weightsFolder) {
-    const session = await InferenceSession.create(model, sessionOptions(weightsFolder))
+  async createSession(id, model, how) {
+    const session = await InferenceSession.create(model, sessionOptions(how))
     sessions.set(id, session)
     return { inputs: session.inputMetadata.map(port), outputs: session.outputMetadata.map(port) }
   },
@@ -178,14 +178,15 @@ function useVariables(
 /**
  * Without prepacking, float32 weights stay mapped from their file: no second copy. Without arena and memory pattern the
  * memory of a large batch goes back to the system after it (142 MB at most and 4 MB kept, against 480 and 361 with both; six
- * feed-forward layers on 4096 rows), and a decoding step is no slower (8.3 ms against 8.5; 24 layers).
+ * feed-forward layers on 4096 rows), and a decoding step is no slower (8.3 ms against 8.5; 24 layers). A training step, whose
+ * tensors of many sizes leave gaps in the heap, needs less with the arena (bench/README.md).
  */
-function sessionOptions(weightsFolder: string | undefined): InferenceSession.SessionOptions {
+function sessionOptions({ weightsFolder, keepsMemory = false }: SessionOptions): InferenceSession.SessionOptions {
   return {
     graphOptimizationLevel: 'all',
     executionMode: 'sequential',
     intraOpNumThreads: threads,
-    enableCpuMemArena: false,
+    enableCpuMemArena: keepsMemory,
     enableMemPattern: false,
     logSeverityLevel: silent,
     extra: {

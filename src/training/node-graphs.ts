@@ -57,7 +57,12 @@ export function buildGraphs(
     const known = sessions.get(name)
     if (known) return known
     const { bytes, weightsFolder } = toOnnx(outputs, { purpose, sizes: {} })
-    const made = device.createSession(bytes, { name, ...(weightsFolder !== undefined && { weightsFolder }) })
+    const keepsMemory = purpose === 'training'
+    const made = device.createSession(bytes, {
+      name,
+      keepsMemory,
+      ...(weightsFolder !== undefined && { weightsFolder }),
+    })
     sessions.set(name, made)
     return made
   }
