@@ -27,7 +27,9 @@ export function initialisedParams({ seed, deviation = 0.02 }: InitialiserOptions
 /** What a table of positions begins with, undefined for any other weight: of tokens (count, size), or of a class token and patches (…, 1 + side², size). */
 function positionTable(name: string, shape: readonly number[]): Float32Array | undefined {
   const [count, size] = shape.slice(-2) as [number, number]
-  if (/\b(embed_positions|position_embeddings)\.weight$/.test(name)) return sinusoids(count, size)
+  // A decoder looks for the word before another, which short waves tell from its neighbours.
+  if (/\bembed_positions\.weight$/.test(name)) return sinusoids(count, size, Math.PI)
+  if (/\bposition_embeddings\.weight$/.test(name)) return sinusoids(count, size)
   if (/\bposition_embedding(\.weight)?$/.test(name)) return gridSinusoids(Math.sqrt(count - 1), size)
   return undefined
 }

@@ -1,13 +1,14 @@
 /** Positions as waves: how tables of learned positions begin (Vaswani et al. 2017, section 3.5). */
 
 /**
- * (count, size) with a mean square of 1: each pair of columns is sine and cosine of the row, at wavelengths from 2π to 2π·count. Rows that
- * are equally far apart then have equal products, so that "the one before" is the same for every row, which a table of unrelated
+ * (count, size) with a mean square of 1: each pair of columns is sine and cosine of the row, at wavelengths from `shortest` to `shortest`·count. Rows
+ * that are equally far apart then have equal products, so that "the one before" is the same for every row, which a table of unrelated
  * numbers has to learn for each.
  */
-export function sinusoids(count: number, size: number): Float32Array {
+export function sinusoids(count: number, size: number, shortest = 2 * Math.PI): Float32Array {
   const table = new Float32Array(count * size)
-  for (let row = 0; row < count; row++) writeWaves(table, row * size, size, row, count)
+  const perRow = (2 * Math.PI) / shortest
+  for (let row = 0; row < count; row++) writeWaves(table, row * size, size, perRow * row, count)
   return table
 }
 

@@ -44,9 +44,13 @@ test('tables of positions begin as waves of the same deviation', () => {
   const tokens = weight('language_model.model.decoder.embed_positions.weight', [10, 8])
   assert.deepEqual(
     tokens,
+    sinusoids(10, 8, Math.PI).map((x) => 0.02 * x),
+  )
+  const questions = weight('embeddings.position_embeddings.weight', [10, 8])
+  assert.deepEqual(
+    questions,
     sinusoids(10, 8).map((x) => 0.02 * x),
   )
-  assert.deepEqual(weight('embeddings.position_embeddings.weight', [10, 8]), tokens)
   const patches = gridSinusoids(3, 8).map((x) => 0.02 * x)
   assert.deepEqual(weight('vision_model.embeddings.position_embedding', [1, 10, 8]), patches)
   assert.deepEqual(weight('vision_model.embeddings.position_embedding.weight', [10, 8]), patches)

@@ -17,6 +17,12 @@ test('rows are sines and cosines, from a wavelength of 2π to one of 2π times t
       close(table[row * size + column]!, Math.SQRT2 * value)
 })
 
+test('with a shortest wavelength of π, rows are those at twice the distance', () => {
+  const [waves, short] = [sinusoids(100, 4), sinusoids(100, 4, Math.PI)]
+  for (const row of [0, 1, 7])
+    for (const column of [0, 1, 2, 3]) close(short[row * 4 + column]!, waves[2 * row * 4 + column]!)
+})
+
 test('the mean square is 1, and rows that are equally far apart have equal products', () => {
   const [count, size] = [50, 32]
   const table = sinusoids(count, size)
