@@ -28,7 +28,7 @@ export type SourceSpec =
   | { readonly kind: 'table'; readonly file: string; readonly images?: string | undefined }
   /** WebDataset shards: `{000..123}` in the name stands for numbers. */
   | { readonly kind: 'shards'; readonly files: string; readonly buffer?: number | undefined }
-  /** Texts without images, one a line. */
+  /** Texts without images, one a line; in a .jsonl rows with `text`, which may have line breaks. */
   | { readonly kind: 'text'; readonly file: string }
 
 export async function openSource(spec: SourceSpec, root: string): Promise<Source> {
@@ -53,12 +53,13 @@ export async function openSource(spec: SourceSpec, root: string): Promise<Source
     case 'shards':
       return shardSource(spec.files, await findShards(spec.files, at), { buffer: spec.buffer })
     case 'text': {
-      const lines = (await readText(at(spec.file))).split('\n').map((line) => line.trim())
-      const samples = lines.map((line, i) => ({ key: `${spec.file}:${i + 1}`, texts: [line] }))
-      return listSource(
-        spec.file,
-        samples.filter(({ texts: [line] }) => line !== ''),
-      )
+      const lines = (await readText(at(spec.file))).split('\n')
+      const samples = lines.flatMap((line, i) => {
+        const key = `${spec.file}:${i + 1}`
+        if (line.trim() === '') return []
+        return spec.file.endsWith('.jsonl') ? sampleFromRow(parseJson(line, key), key) : { key, texts: [line.trim()] }
+      })
+      return listSource(spec.file, samples)
     }
   }
 }

@@ -182,3 +182,13 @@ test('text: one sample a line', async () => {
     { key: 'texts.txt:3', texts: ['two'] },
   ])
 })
+
+test('text as JSON lines: with line breaks', async () => {
+  const name = file('texts.jsonl', '{"text": "one\\ntwo"}\n\n{"text": "three"}\n')
+  assert.deepEqual(await samplesOf({ kind: 'text', file: name }), [
+    { key: 'texts.jsonl:1', texts: ['one\ntwo'] },
+    { key: 'texts.jsonl:3', texts: ['three'] },
+  ])
+  file('broken.jsonl', '{"text": "one"}\n{"text": ""}\n')
+  await assertDataError({ kind: 'text', file: 'broken.jsonl' }, 'broken.jsonl:2: no caption; found the fields text')
+})
