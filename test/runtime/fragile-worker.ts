@@ -4,6 +4,8 @@ import { serve } from '../../src/runtime/node-channel.ts'
 export interface FragileFunctions {
   echo(value: number): number
   wait(milliseconds: number): number
+  /** Waits; `progress[0]`, in shared memory, is 1 meanwhile and 2 behind it. */
+  show(progress: Int32Array, milliseconds: number): void
   fail(message: string): void
   failLater(): Promise<void>
   exit(code: number): Promise<void>
@@ -17,6 +19,11 @@ serve<FragileFunctions>({
   async wait(milliseconds) {
     await new Promise((resolve) => setTimeout(resolve, milliseconds))
     return milliseconds
+  },
+  async show(progress, milliseconds) {
+    progress[0] = 1
+    await new Promise((resolve) => setTimeout(resolve, milliseconds))
+    progress[0] = 2
   },
   fail(message) {
     throw new Error(message)

@@ -37,12 +37,20 @@ test('an exception in the worker rejects its call alone, and says where', async 
   await channel.close('done')
 })
 
+const sharedNumber = () => new Int32Array(new SharedArrayBuffer(4))
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1))
+}
+
 /** How a thread can end in the middle of a call → what the error says. */
 const ends: Record<string, { end(channel: Channel<FragileFunctions>): Promise<unknown>; says: RegExp }> = {
   'is killed': {
     end(channel) {
-      setTimeout(() => channel.worker.terminate(), 50)
-      return channel.call('run', 'wait', [1e6])
+      const progress = sharedNumber()
+      const call = channel.call('run', 'show', [progress, 1e6])
+      until(() => progress[0] === 1).then(() => channel.worker.terminate())
+      return call
     },
     says: /run: the worker thread ended \(exit code 1\)/,
   },
@@ -65,14 +73,17 @@ for (const [how, { end, says }] of Object.entries(ends)) {
 
 test('close rejects what is pending at once, lets the running call finish and drops those behind it', async () => {
   const channel = open()
-  const started = performance.now()
-  const calls = [fails(channel.call('a', 'wait', [300]), /a: bye/), fails(channel.call('b', 'wait', [1e6]), /b: bye/)]
-  await new Promise((resolve) => setTimeout(resolve, 100)) // the first is running now
+  const [first, second] = [sharedNumber(), sharedNumber()]
+  const calls = [
+    fails(channel.call('a', 'show', [first, 300]), /a: bye/),
+    fails(channel.call('b', 'show', [second, 1e6]), /b: bye/),
+  ]
+  await until(() => first[0] === 1)
   const closed = channel.close('bye')
   await Promise.all(calls)
-  assert.ok(performance.now() - started < 290, 'rejected before the running call ended')
+  assert.equal(first[0], 1, 'rejected before the running call ended')
   await closed
-  assert.ok(performance.now() - started > 290, 'closed after the running call ended')
+  assert.deepEqual([first[0], second[0]], [2, 0], 'closed after the running call ended, without the other')
   await fails(channel.call('c', 'echo', [1]), /c: bye/)
   await channel.close('again')
 })
