@@ -14,10 +14,18 @@ export function caption(random: () => number, scene: Scene): string {
   return `${plural ? 'there are ' : opening}${body(random, groups, detail)}${ending}`
 }
 
-/** Everything that can be said: each group with size, pattern, colour and place, and the background. */
+/** Everything that can be said: each group with size, pattern, colour and place, from left to right, and the background. */
 export function fullCaption(random: () => number, scene: Scene): string {
-  const phrases = groupsOf(scene).map((group) => placed(random, group, everything))
-  return `${joined(phrases)} on a ${scene.background} background`
+  return fullCaptionOf(phrasesOf(random, scene), scene)
+}
+
+/** Each group with everything that can be said of it, from left to right. */
+export function phrasesOf(random: () => number, scene: Scene): string[] {
+  return fromLeftToRight(groupsOf(scene)).map((group) => placed(random, group, everything))
+}
+
+export function fullCaptionOf(phrases: readonly string[], { background }: Scene): string {
+  return `${joined(phrases)} on a ${background} background`
 }
 
 /** What a full caption tells, in one way only: scenes that have it in common cannot be told apart by their captions. */
@@ -37,6 +45,11 @@ function body(random: () => number, groups: readonly Group[], detail: Detail): s
   }
   if (form < 0.65) return joined(groups.map((group) => placed(random, group, detail)))
   return named(random, groups, detail)
+}
+
+function fromLeftToRight(groups: readonly Group[]): Group[] {
+  const left = ({ members }: Group) => Math.min(...members.map(({ x }) => x))
+  return [...groups].sort((a, b) => left(a) - left(b))
 }
 
 function named(random: () => number, groups: readonly Group[], detail: Detail): string {

@@ -111,9 +111,7 @@ function isPale(pattern: Pattern, u: number, v: number, radius: number): boolean
 /** Signed distance to the outline of each shape, negative inside; corners reach 1.16 from the centre. */
 const outlines: Readonly<Record<Shape, (x: number, y: number) => number>> = {
   circle: (x, y) => Math.hypot(x, y) - 0.95,
-  ring: (x, y) => Math.abs(Math.hypot(x, y) - 0.72) - 0.24,
   square: (x, y) => Math.max(Math.abs(x), Math.abs(y)) - 0.8,
-  diamond: (x, y) => (Math.abs(x) * 1.35 + Math.abs(y)) / Math.hypot(1.35, 1) - 0.62,
   triangle: (x, y) => Math.max(y - 0.65, 0.866 * Math.abs(x) - 0.5 * y - 0.5),
   cross(x, y) {
     const [a, b] = [Math.abs(x), Math.abs(y)]

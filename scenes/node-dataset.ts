@@ -72,7 +72,7 @@ export async function writeDataset(
     }
   }
   const texts = Array.from({ length: sizes.texts }, (_, i) => drawText(5, i))
-  await writeFile(join(draft, 'texts.txt'), `${texts.join('\n')}\n`)
+  await writeFile(join(draft, 'texts.jsonl'), texts.map((text) => `${JSON.stringify({ text })}\n`).join(''))
   await writeTokenizers(draft)
   await rm(folder, { recursive: true, force: true })
   await rename(draft, folder)

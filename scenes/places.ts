@@ -24,7 +24,7 @@ export function liesTowards(
   relation: Relation,
 ): boolean | undefined {
   const ahead = { 'left of': b.x - a.x, 'right of': a.x - b.x, above: b.y - a.y, below: a.y - b.y }[relation]
-  return Math.abs(ahead) < 0.15 ? undefined : ahead > 0
+  return Math.abs(ahead) < 0.2 ? undefined : ahead > 0
 }
 
 /** How a lies to b above all, or undefined where it could be told in two ways. */

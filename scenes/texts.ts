@@ -1,10 +1,11 @@
 /**
- * Texts about scenes that nobody draws: what the language model is made from. It learns to read a description and to go on from it: with another
- * description, with questions and their answers.
+ * Texts about scenes that nobody draws: what the language model is made from. It learns to read a description and to go on from it: with
+ * questions and their answers, with the same told once more.
  */
 import { randomFor } from '../src/random.ts'
-import { caption, fullCaption } from './captions.ts'
+import { caption, fullCaptionOf, phrasesOf } from './captions.ts'
 import { askAbout, questionKinds } from './questions.ts'
+import { joined } from './words.ts'
 import { drawScene, shuffled } from './world.ts'
 
 /** How a question is put to the language model (BLIP-2 paper, section 4.1). */
@@ -12,25 +13,29 @@ export function asked(question: string): string {
   return `Question: ${question} Answer:`
 }
 
-/** Words and marks of a text, about: texts of one length waste nothing on padding. */
-const length = 88
+/** Words and marks of a text, at most, so that it fits the language model with its line breaks. */
+const length = 116
 
 /**
- * One text: a caption, or a full description, others, and as many questions of different kinds as there is room for. Several sentences about one scene
- * are what makes a model look back at the first: with one question a text, a thousand steps taught it nothing but which answers are frequent.
+ * One text: a caption; or, a line each, a full description, what is asked about it, and in between the same phrases in another order. These are what
+ * makes a small model look back from a word to the words beside it in the description: with questions alone it learns that late. A line break ends
+ * whatever is said, as in the second stage.
  */
 export function drawText(seed: number, index: number): string {
   const random = randomFor(`text:${seed}:${index}`)
   // Held-out combinations may be read about: only pictures of them are kept back.
   const scene = drawScene(seed, random() < 0.1 ? 'novel' : 'train', index)
-  if (random() < 0.15) return caption(random, scene)
-  const others = Array.from({ length: 1 + Math.floor(random() * 3) }, () => caption(random, scene))
-  const kinds = shuffled(random, questionKinds)
-  const questions = kinds.flatMap((kind) => askAbout(random, scene, kind) ?? [])
-  const sentences = [...others, ...questions.map(({ question, answer }) => `${asked(question)} ${answer}`)]
-  let text = fullCaption(random, scene)
-  for (const sentence of sentences)
-    if (wordsOf(text).length + wordsOf(sentence).length < length) text += `. ${sentence}`
+  if (random() < 0.1) return caption(random, scene)
+  const phrases = phrasesOf(random, scene)
+  const kinds = shuffled(random, [...questionKinds, ...questionKinds])
+  const answered = kinds.flatMap((kind) => {
+    const found = askAbout(random, scene, kind)
+    return found ? [`${asked(found.question)} ${found.answer}`] : []
+  })
+  const again = joined(shuffled(random, phrases))
+  let text = fullCaptionOf(phrases, scene)
+  for (const line of shuffled(random, [again, ...[...new Set(answered)].slice(0, 7)]))
+    if (wordsOf(text).length + wordsOf(line).length < length) text += `\n${line}`
   return text
 }
 

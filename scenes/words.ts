@@ -8,9 +8,7 @@ const nouns: Readonly<Record<Shape, readonly string[]>> = {
   triangle: ['triangle'],
   star: ['star'],
   heart: ['heart'],
-  ring: ['ring'],
   cross: ['cross', 'plus'],
-  diamond: ['diamond'],
 }
 const adjectives = {
   small: ['small', 'little'],

@@ -30,19 +30,19 @@ run(
   'vqa',
   image,
   'what colour is the square?',
-  'what is the red thing?',
-  'how many blue things are there?',
+  'what is the blue thing?',
+  'how many triangles are there?',
   'where is the square?',
   'is there a green star?',
-  'is the ring left of the square?',
+  'is the circle left of the square?',
 )
 run(
   'match',
   image,
-  'a blue ring in the top left and a red square on the right',
-  'a red ring in the top left and a blue square on the right',
-  'a red square on a beige background',
-  'a green star on a beige background',
+  'a brown square in the bottom left and a blue circle in the top right',
+  'a blue square in the bottom left and a brown circle in the top right',
+  'two orange triangles on a mint background',
+  'a green star on a mint background',
 )
 run('retrieve', '--images', scenes, '--texts', 'examples/demo/scenes.txt', '--top', '1')
 console.log(`

@@ -15,14 +15,16 @@ import { openCheckpoint, readTensor, writeSafetensors } from '../src/checkpoints
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const main = fileURLToPath(new URL('../src/cli/main.js', import.meta.url))
 const data = join(root, 'runs', 'scenes', 'data')
-const sizes = { train: 20_000, validation: 512, test: 1200, novel: 400, texts: 120_000 }
+const sizes = { train: 30_000, validation: 512, test: 1200, novel: 400, texts: 200_000 }
 
 /**
- * In this order: each begins with what those before it have made. Two that do not need each other run side by side on a thread each, which is
- * faster than one after the other on two. The numbers of threads are part of the result.
+ * One round after the other; in a round, the runs of one line follow each other beside those of the other line. Every run has one thread, which is
+ * faster than one run after the other on two, and the number of threads is part of the result.
  */
-const rounds = [['encoder', 'language'], ['stage1'], ['stage2', 'retrieval']] as const
-const cores = 2
+const rounds = [
+  [['encoder', 'stage1'], ['language']],
+  [['stage2'], ['retrieval']],
+]
 
 /** What the package ships, and of which run it is. */
 const shipped = { scenes: 'stage2', 'scenes-retrieval': 'retrieval' } as const
@@ -30,16 +32,26 @@ const shipped = { scenes: 'stage2', 'scenes-retrieval': 'retrieval' } as const
 /** Runs a command of ours to its end; what it says comes behind `name`. */
 async function run(name: string, ...args: string[]): Promise<void> {
   console.log(`\n$ npx blip2 ${args.join(' ')}`)
-  const child = spawn(process.execPath, [main, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+  const { signal } = failed
+  const child = spawn(process.execPath, [main, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], signal })
   for (const stream of [child.stdout, child.stderr])
     createInterface(stream).on('line', (line) => console.log(`${name.padEnd(9)} ${line}`))
   const status = await new Promise((resolve, reject) => child.on('error', reject).on('close', resolve))
   if (status !== 0) throw new Error(`${name} ended with ${status}; the same command goes on where it stopped`)
 }
 
-async function train(name: string, threads: number): Promise<void> {
-  if (existsSync(join(root, 'runs', 'scenes', name, 'model'))) return
-  await run(name, 'train', `recipes/scenes/${name}.yaml`, '--resume', '--threads', String(threads))
+/** Ends what runs beside a run that failed. */
+const failed = new AbortController()
+
+async function trainInTurn(names: readonly string[]): Promise<void> {
+  try {
+    for (const name of names)
+      if (!existsSync(join(root, 'runs', 'scenes', name, 'model')))
+        await run(name, 'train', `recipes/scenes/${name}.yaml`, '--resume', '--threads', '1')
+  } catch (error) {
+    failed.abort()
+    throw error
+  }
 }
 
 const begun = Date.now()
@@ -48,7 +60,7 @@ if (!existsSync(data)) {
   mkdirSync(join(root, 'runs', 'scenes'), { recursive: true })
   await writeDataset(data, sizes)
 }
-for (const round of rounds) await Promise.all(round.map((name) => train(name, cores / round.length)))
+for (const lines of rounds) await Promise.all(lines.map(trainInTurn))
 for (const [name, from] of Object.entries(shipped))
   await ship(join(root, 'runs', 'scenes', from, 'model'), join(root, 'models', name))
 console.log(`\ntrained in ${Math.round((Date.now() - begun) / 60_000)} minutes`)

@@ -53,7 +53,7 @@ const scene: Scene = {
 test('words: articles, plurals, places of groups that have one in common', () => {
   assert.equal(
     fullCaption(() => 0, scene),
-    'a small orange circle in the top left, two small red crosses and a large dotted orange square at the bottom on a grey background',
+    'a small orange circle in the top left, a large dotted orange square at the bottom and two small red crosses on a grey background',
   )
   assert.equal(
     fullCaption(() => 0.9, { ...scene, things: scene.things.slice(0, 3) }),

@@ -9,10 +9,8 @@ const nouns: Record<string, string> = {
   triangle: 'triangle',
   star: 'star',
   heart: 'heart',
-  ring: 'ring',
   cross: 'cross',
   plus: 'cross',
-  diamond: 'diamond',
 }
 const sizes: Record<string, string> = { small: 'small', little: 'small', large: 'large', big: 'large' }
 const patterns: Record<string, string> = { dotted: 'dotted', spotted: 'dotted', striped: 'striped', checked: 'checked' }

@@ -58,7 +58,7 @@ test('our own readers read it: every part with its pictures, five captions each,
     const names = readdirSync(join(folder, 'images')).filter((name) => name.startsWith(part))
     assert.equal(names.length, sizes[part])
   }
-  assert.equal((await samplesOf({ kind: 'text', file: 'texts.txt' })).length, sizes.texts)
+  assert.equal((await samplesOf({ kind: 'text', file: 'texts.jsonl' })).length, sizes.texts)
   assert.deepEqual(told.at(-1), 145)
 })
 
@@ -69,7 +69,7 @@ test('pictures and answers are those of the scenes', async () => {
     const image = join(folder, 'images', `test_${String(i).padStart(6, '0')}.png`)
     assert.deepEqual((await decodeImage(image)).data, drawPicture(scene, side).data)
     const its = questions.filter((sample) => sample.image === image)
-    assert.ok(its.length >= 3)
+    assert.ok(its.length >= 2)
     for (const { question, texts } of its) {
       assert.equal(texts.length, 10)
       assert.deepEqual([...new Set(texts)], [naiveAnswer(scene, question as string)])
@@ -137,7 +137,7 @@ test('the same again, over what was there; a folder of another kind is left alon
   const few = { train: 3, validation: 1, test: 1, novel: 1, texts: 2 }
   await writeDataset(small, few)
   const before = contents(small)
-  writeFileSync(join(small, 'texts.txt'), 'changed')
+  writeFileSync(join(small, 'texts.jsonl'), 'changed')
   await writeDataset(small, few)
   assert.deepEqual(contents(small), before)
 

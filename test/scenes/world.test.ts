@@ -12,16 +12,15 @@ test('a seed and a number give one scene; other ones others', () => {
   assert.equal(new Set(texts).size, texts.length)
 })
 
-test('one colour of each shape, and one shape of each colour, is held out', () => {
+test('one colour of each shape, and at most one shape of each colour, is held out', () => {
   const heldOut = shapes.flatMap((shape) =>
     colours.filter((colour) => isHeldOut({ shape, colour })).map((colour) => [shape, colour]),
   )
-  assert.equal(heldOut.length, 8)
   assert.deepEqual(
     heldOut.map(([shape]) => shape),
     shapes,
   )
-  assert.deepEqual(heldOut.map(([, colour]) => colour).toSorted(), colours.toSorted())
+  assert.equal(new Set(heldOut.map(([, colour]) => colour)).size, shapes.length)
 })
 
 test('held-out combinations: none in training and test scenes, one in each novel scene', () => {
@@ -33,8 +32,8 @@ test('held-out combinations: none in training and test scenes, one in each novel
   // All that may occur do.
   const seen = (some: readonly Scene[]) =>
     new Set(some.flatMap(({ things }) => things.map(({ shape, colour }) => `${colour} ${shape}`)))
-  assert.equal(seen(train).size, 56)
-  assert.equal(seen(novel).size, 64)
+  assert.equal(seen(train).size, 42)
+  assert.equal(seen(novel).size, 48)
 })
 
 test('one to four things inside the picture, that hide at most a part of each other', () => {
@@ -43,7 +42,7 @@ test('one to four things inside the picture, that hide at most a part of each ot
     assert.ok(things.length >= 1 && things.length <= 4, id)
     for (const [i, a] of things.entries()) {
       for (const value of [a.x, a.y]) assert.ok(value >= a.radius && value <= 1 - a.radius, id)
-      assert.ok(a.size === 'large' ? a.radius >= 0.17 && a.radius <= 0.21 : a.radius >= 0.1 && a.radius <= 0.12)
+      assert.ok(a.size === 'large' ? a.radius >= 0.18 && a.radius <= 0.22 : a.radius >= 0.11 && a.radius <= 0.13)
       for (const b of things.slice(i + 1)) {
         const distance = Math.hypot(a.x - b.x, a.y - b.y) / (a.radius + b.radius)
         assert.ok(distance > 0.75, `${id}: ${distance}`)

@@ -27,6 +27,6 @@ test('the texts are theirs, and short enough to be read whole (35 tokens in retr
 test('what scripts/demo.ts asks and says about the first one rests on this', () => {
   assert.equal(
     contentOf(demoScenes[0]!.scene),
-    'a large checked blue circle at the bottom,a small blue ring in the top left,a small red square on the right,beige',
+    'a large checked blue circle in the top right,a large checked brown square in the bottom left,two small orange triangles,mint',
   )
 })
