@@ -11,8 +11,9 @@ import { experiments, measure } from './claims/node-measure.ts'
 
 const main = fileURLToPath(new URL('../src/cli/main.js', import.meta.url))
 
-const usage = `npm run claims -- [--only figure5|table6|queries]… [--steps N] [--limit N] [--root FOLDER]
+const usage = `npm run claims -- [--only figure5|table6|queries]… [--threads N] [--steps N] [--limit N] [--root FOLDER]
   --only    one of the experiments; may be given several times (default: all)
+  --threads of every run and test (default: all)
   --steps   no run longer than this, --limit: no test larger, to try the script: write such results elsewhere, with
   --root    a folder with recipes/scenes, runs/scenes and docs/claims.md (default: the repository)`
 
@@ -20,6 +21,7 @@ try {
   const { values } = parseArgs({
     options: {
       only: { type: 'string', multiple: true },
+      threads: { type: 'string' },
       steps: { type: 'string' },
       limit: { type: 'string' },
       root: { type: 'string', default: fileURLToPath(new URL('../../', import.meta.url)) },
@@ -33,7 +35,8 @@ try {
       return found ?? wrong(`--only: expected one of ${experiments.join(', ')}, found ${name}`)
     })
     const most = { ...number('steps', values.steps), ...number('limit', values.limit) }
-    await measure({ root: values.root, budget: within(budget, most), only, blip2: blip2In(values.root) })
+    const { threads } = number('threads', values.threads)
+    await measure({ root: values.root, budget: within(budget, most), only, blip2: blip2In(values.root, threads) })
   }
 } catch (error) {
   if (error instanceof Blip2Error) fail(error.message, 1)
@@ -41,20 +44,24 @@ try {
   throw error
 }
 
-function blip2In(root: string): (...args: string[]) => Promise<void> {
-  return async (...args) => {
+function blip2In(root: string, threads: number | undefined): (...args: string[]) => Promise<void> {
+  return async (...words) => {
+    const args = [...words, ...(threads === undefined ? [] : ['--threads', String(threads)])]
     console.log(`\n$ npx blip2 ${args.join(' ')}`)
     const { status, signal } = spawnSync(process.execPath, [main, ...args], { cwd: root, stdio: 'inherit' })
     if (status !== 0) throw new Blip2Error(`blip2 ${args[0]}: ended with ${status ?? signal}; the same command goes on`)
   }
 }
 
-function number(name: 'steps' | 'limit', text: string | undefined): { readonly [Name in typeof name]?: number } {
+function number<Name extends 'threads' | 'steps' | 'limit'>(
+  name: Name,
+  text: string | undefined,
+): { readonly [Key in Name]?: number } {
   if (text === undefined) return {}
   const value = Number(text)
-  return Number.isSafeInteger(value) && value >= 1
-    ? { [name]: value }
-    : wrong(`--${name}: expected a whole number of at least 1, found ${text}`)
+  if (!Number.isSafeInteger(value) || value < 1)
+    wrong(`--${name}: expected a whole number of at least 1, found ${text}`)
+  return { [name]: value } as { readonly [Key in Name]?: number }
 }
 
 function wrong(message: string): never {
