@@ -8,7 +8,7 @@ import type { Prepared } from './node-prepare.ts'
 import { predict, type Unreadable } from './predict.ts'
 import type { Outcome, Run } from './run.ts'
 import type { Sample } from './sample.ts'
-import { promptOf, type Settings, searchOptions, settingsOf } from './settings.ts'
+import { askedOf, type Settings, searchOptions, settingsOf } from './settings.ts'
 
 export function generationRun(
   model: Blip2,
@@ -47,7 +47,7 @@ async function predictRest(
   const items = rest.map((sample) => ({
     id: sample.id,
     image: join(dataFolder, sample.image),
-    prompt: promptOf(settings, sample),
+    ...askedOf(settings, sample),
   }))
   let done = samples.length - items.length
   onProgress?.('predicting', done, samples.length)

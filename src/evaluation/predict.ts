@@ -13,6 +13,8 @@ export interface Prompted {
   /** Path of the image. */
   readonly image: string
   readonly prompt: string
+  /** For a Q-Former that reads it. */
+  readonly question?: string | undefined
 }
 
 export interface PredictOptions {
@@ -59,9 +61,9 @@ export async function* predict(
     coming = decodeAll(batches[i + 1] ?? [], decoded, options)
     coming.catch(() => {}) // told when it is awaited, which another error may prevent
     encoded = await encodeAll(model, batch, decoded, encoded, options)
-    const asked = batch.flatMap(({ id, image, prompt }) => {
+    const asked = batch.flatMap(({ id, image, prompt, question }) => {
       const known = encoded.get(image)
-      return known instanceof DataError || known === undefined ? [] : [{ id, image: known, prompt }]
+      return known instanceof DataError || known === undefined ? [] : [{ id, image: known, prompt, question }]
     })
     const texts = await model.generateBatch(asked, { ...search, signal })
     yield {

@@ -25,8 +25,14 @@ export function settingsOf(
   return { ...shared, ...{ opt, t5 }[family], image_size, exif: false }
 }
 
-export function promptOf({ prompt, question_text = 'as-is' }: Settings, { question }: Sample): string {
-  return question === undefined ? prompt : prompt.replaceAll('{}', () => processQuestion(question_text, question))
+/** What a model is asked of a sample: the language model reads the prompt, and a Q-Former that reads questions the question. */
+export function askedOf(
+  { prompt, question_text = 'as-is' }: Settings,
+  sample: Sample,
+): { readonly prompt: string; readonly question?: string } {
+  if (sample.question === undefined) return { prompt }
+  const question = processQuestion(question_text, sample.question)
+  return { prompt: prompt.replaceAll('{}', () => question), question }
 }
 
 export function searchOptions(settings: Search): GenerationOptions {

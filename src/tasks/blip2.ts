@@ -48,6 +48,8 @@ export interface Asked {
 export interface PromptedInput {
   readonly image: ImageInput
   readonly prompt: string
+  /** What the Q-Former reads, where the model was trained so (`qformer_reads_question`). The language model reads the prompt alone. */
+  readonly question?: string | undefined
 }
 
 /** A conversation about one image. */

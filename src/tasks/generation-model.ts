@@ -61,23 +61,35 @@ export function createGenerationModel(parts: GenerationParts): Blip2 {
     prompts: readonly string[],
     defaults: GenerationOptions,
     options: TaskOptions,
-    questions?: readonly string[],
+    questions: readonly (string | undefined)[] = [],
   ): Promise<{ texts: GeneratedText[][]; timing_ms: TimingMs }> {
     const settings = generationOptions(defaults, options)
     validateOptions(settings)
     const clock = timing()
     if (images.length === 0) return { texts: [], timing_ms: clock.total() }
     const encoded = await encodeImages(reader, images, options, clock)
-    const asked = readQuestion && questions?.map(readQuestion)
-    const seen = asked ? await clock.measure('encode', () => lookFor(encoded, asked, options)) : encoded
+    const seen = await clock.measure('encode', () => lookAgain(encoded, questions, options))
     const items = seen.map((image, i) => ({ image, prompt: encodePrompt(prompts[i] as string) }))
     const sequences = await clock.measure('generate', () => engine.generate(items, settings, options.signal))
     return { texts: sequences.map((one) => one.map(toText)), timing_ms: clock.total() }
   }
 
-  function lookFor(images: readonly GenerationImage[], questions: readonly TextTokens[], { signal }: TaskOptions) {
-    const items = images.map((image, i) => ({ image, question: questions[i] as TextTokens }))
-    return engine.ask(items, signal)
+  /** The images as the Q-Former sees them with its questions in mind, where it reads any; those without a question as they are. */
+  async function lookAgain(
+    images: readonly GenerationImage[],
+    questions: readonly (string | undefined)[],
+    { signal }: TaskOptions,
+  ): Promise<readonly GenerationImage[]> {
+    if (!readQuestion) return images
+    const items = images.flatMap((image, at) => {
+      const question = questions[at]
+      return question === undefined ? [] : [{ at, image, question: readQuestion(question) }]
+    })
+    if (items.length === 0) return images
+    const answered = await engine.ask(items, signal)
+    const seen = [...images]
+    for (const [k, { at }] of items.entries()) seen[at] = answered[k] as GenerationImage
+    return seen
   }
 
   function encodePrompt(prompt: string): number[] {
@@ -174,7 +186,8 @@ export function createGenerationModel(parts: GenerationParts): Blip2 {
     async generateBatch(items, options = {}) {
       const images = items.map(({ image }) => image)
       const prompts = items.map(({ prompt }) => prompt)
-      return (await complete(images, prompts, {}, options)).texts
+      const questions = items.map(({ question }) => question)
+      return (await complete(images, prompts, {}, options, questions)).texts
     },
 
     async *stream(image, options = {}) {

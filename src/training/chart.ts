@@ -60,10 +60,11 @@ export function frame([y0, y1]: readonly [number, number], { x, y }: Axes, legen
       (name, i) => `<text x="${right + 8}" y="${top + 14 * (i + 1)}" style="fill:${inkOf(i)}">${escaped(name)}</text>`,
     ),
   ]
+  const title = `<title>${escaped(y?.name ?? legend.join(', '))}</title>`
   return {
     ...{ left, right, top, bottom, py },
     svg: (content) =>
-      `<svg viewBox="0 0 ${width} ${height}" role="img">${grid.join('')}${content}${names.join('')}</svg>`,
+      `<svg viewBox="0 0 ${width} ${height}" role="img">${title}${grid.join('')}${content}${names.join('')}</svg>`,
   }
 }
 

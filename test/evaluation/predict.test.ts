@@ -36,7 +36,9 @@ function fakeModel() {
     },
     async generateBatch(items: readonly PromptedInput[], options: TaskOptions) {
       batches.push({ size: items.length, options })
-      return items.map(({ image, prompt }) => [{ text: `${prompt} ${(image as unknown as { grey: number }).grey}` }])
+      return items.map(({ image, prompt, question = '' }) => [
+        { text: `${prompt}${question} ${(image as unknown as { grey: number }).grey}` },
+      ])
     },
   } as unknown as Blip2
   return { model, encoded, batches }
@@ -55,6 +57,12 @@ async function all(
 }
 
 const ask = (image: string, id: number): Prompted => ({ id, image, prompt: `p${id}` })
+
+test('a Q-Former is told the question too', async () => {
+  const { model } = fakeModel()
+  const [batch] = await all(model, [{ ...ask(paths[0]!, 0), question: '?' }])
+  assert.deepEqual(batch?.texts, [{ id: 0, text: 'p0? 0' }])
+})
 
 test('batch by batch, each with its prompt and the options of the search', async () => {
   const { model, batches } = fakeModel()

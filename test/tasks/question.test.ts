@@ -81,6 +81,20 @@ test('answers of a batch are those of each alone; an image that is encoded alrea
   assert.equal((await chat.ask(questions[0]!)).question, questions[0])
 })
 
+test('a prompt of your own beside the question: what `answer` says; items without a question are as they are alone', async () => {
+  const [question] = questions as [string]
+  const prompt = `Question: ${question} Answer:`
+  const search = { maxNewTokens: 10, numBeams: 5, lengthPenalty: -1 }
+  const items = [
+    { image: picture(0), prompt, question },
+    { image: picture(1), prompt },
+  ]
+  const texts = await model.generateBatch(items, search)
+  assert.equal(texts[0]![0]!.text, (await model.answer(picture(0), question, search)).pred_answer)
+  const [alone] = await model.generateBatch([items[1]!], search)
+  assert.equal(texts[1]![0]!.text, alone![0]!.text)
+})
+
 test('without a question everything is as in the model that reads none', async () => {
   const plain = join(root, 'plain')
   cpSync(folder, plain, { recursive: true })
