@@ -3,7 +3,7 @@ import { loadBlip2 } from '../src/index.ts' // in a project of your own: from 'b
 
 // For photos: 'Salesforce/blip2-flan-t5-xl'.
 const [source = 'scenes', image = 'examples/demo/scenes/1.png', ...questions] = process.argv.slice(2)
-if (questions.length === 0) questions.push('what is the red thing?', 'how many blue things are there?')
+if (questions.length === 0) questions.push('what is the blue thing?', 'how many triangles are there?')
 const model = await loadBlip2(source)
 const encoded = await model.encode(image)
 for (const question of questions) {

@@ -68,24 +68,26 @@ export function createGenerationModel(parts: GenerationParts): Blip2 {
     const clock = timing()
     if (images.length === 0) return { texts: [], timing_ms: clock.total() }
     const encoded = await encodeImages(reader, images, options, clock)
-    const seen = await clock.measure('encode', () => lookAgain(encoded, questions, options))
+    const read =
+      readQuestion && questions.map((question) => (question === undefined ? undefined : readQuestion(question)))
+    const seen = read?.some((question) => question)
+      ? await clock.measure('encode', () => lookAgain(encoded, read, options))
+      : encoded
     const items = seen.map((image, i) => ({ image, prompt: encodePrompt(prompts[i] as string) }))
     const sequences = await clock.measure('generate', () => engine.generate(items, settings, options.signal))
     return { texts: sequences.map((one) => one.map(toText)), timing_ms: clock.total() }
   }
 
-  /** The images as the Q-Former sees them with its questions in mind, where it reads any; those without a question as they are. */
+  /** The images as the Q-Former sees them with its questions in mind; those without a question as they are. */
   async function lookAgain(
     images: readonly GenerationImage[],
-    questions: readonly (string | undefined)[],
+    questions: readonly (TextTokens | undefined)[],
     { signal }: TaskOptions,
   ): Promise<readonly GenerationImage[]> {
-    if (!readQuestion) return images
     const items = images.flatMap((image, at) => {
       const question = questions[at]
-      return question === undefined ? [] : [{ at, image, question: readQuestion(question) }]
+      return question ? [{ at, image, question }] : []
     })
-    if (items.length === 0) return images
     const answered = await engine.ask(items, signal)
     const seen = [...images]
     for (const [k, { at }] of items.entries()) seen[at] = answered[k] as GenerationImage

@@ -43,13 +43,13 @@ test('without arguments: the built-in model and a scene of the demo', async () =
     run('examples/stream.js'),
   ])
   assert.match(caption, /^examples\/demo\/scenes\/1\.png: \w+.*\n$/)
-  assert.match(questions, /^what is the red thing\? \w.*\nhow many blue things are there\? \w.*\n$/)
+  assert.match(questions, /^what is the blue thing\? \w.*\nhow many triangles are there\? \w.*\n$/)
   assert.match(stream, /\w/)
 })
 
 test('the demo', async () => {
   const { stdout, stderr } = await start('scripts/demo.js')
-  assert.match(stdout, /^A scene that .*examples\/demo\/scenes\/1\.png:\n\nIt was drawn as: a small blue ring /)
+  assert.match(stdout, /^A scene that .*examples\/demo\/scenes\/1\.png:\n\nIt was drawn as: two small orange triangles, /)
   assert.match(stdout, /\$ npx blip2 caption (\S+)\n\1: \w/)
   assert.match(stdout, /\$ npx blip2 vqa .*\nwhat colour is the square\? \w.*\n(?:.*\? \w.*\n){5}/)
   assert.match(stdout, /\$ npx blip2 match .*\n(?:\S+: +[\d.]+ % match, similarity .*\n){4}/)

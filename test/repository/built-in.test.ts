@@ -55,7 +55,7 @@ test('a photo is noticed once, a scene is not', async () => {
 test('without --model the commands use them', async () => {
   const [caption, answer, match] = await Promise.all([
     blip2(['caption', scene, '--json']),
-    blip2(['vqa', scene, 'what is the red thing?', '--json']),
+    blip2(['vqa', scene, 'what is the blue thing?', '--json']),
     blip2(['match', scene, 'a red square', '--json']),
   ])
   for (const outcome of [caption, answer, match]) assert.deepEqual([outcome.code, outcome.stderr], [0, ''])
