@@ -49,7 +49,10 @@ test('without arguments: the built-in model and a scene of the demo', async () =
 
 test('the demo', async () => {
   const { stdout, stderr } = await start('scripts/demo.js')
-  assert.match(stdout, /^A scene that .*examples\/demo\/scenes\/1\.png:\n\nIt was drawn as: two small orange triangles, /)
+  assert.match(
+    stdout,
+    /^A scene that .*examples\/demo\/scenes\/1\.png:\n\nIt was drawn as: two small orange triangles, /,
+  )
   assert.match(stdout, /\$ npx blip2 caption (\S+)\n\1: \w/)
   assert.match(stdout, /\$ npx blip2 vqa .*\nwhat colour is the square\? \w.*\n(?:.*\? \w.*\n){5}/)
   assert.match(stdout, /\$ npx blip2 match .*\n(?:\S+: +[\d.]+ % match, similarity .*\n){4}/)
