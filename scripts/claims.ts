@@ -34,8 +34,8 @@ try {
       const found = experiments.find((experiment) => experiment === name)
       return found ?? wrong(`--only: expected one of ${experiments.join(', ')}, found ${name}`)
     })
-    const most = { ...number('steps', values.steps), ...number('limit', values.limit) }
-    const { threads } = number('threads', values.threads)
+    const most = { steps: number('steps', values.steps), limit: number('limit', values.limit) }
+    const threads = number('threads', values.threads)
     await measure({ root: values.root, budget: within(budget, most), only, blip2: blip2In(values.root, threads) })
   }
 } catch (error) {
@@ -53,15 +53,12 @@ function blip2In(root: string, threads: number | undefined): (...args: string[])
   }
 }
 
-function number<Name extends 'threads' | 'steps' | 'limit'>(
-  name: Name,
-  text: string | undefined,
-): { readonly [Key in Name]?: number } {
-  if (text === undefined) return {}
+function number(name: 'threads' | 'steps' | 'limit', text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
   const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < 1)
-    wrong(`--${name}: expected a whole number of at least 1, found ${text}`)
-  return { [name]: value } as { readonly [Key in Name]?: number }
+  return Number.isSafeInteger(value) && value >= 1
+    ? value
+    : wrong(`--${name}: expected a whole number of at least 1, found ${text}`)
 }
 
 function wrong(message: string): never {

@@ -28,7 +28,10 @@ const tests = { questions: 1000, images: 300 }
 export const budget: Budget = { figure5, table6, queries, tests }
 
 /** The same experiments with no run longer than `steps` and no test larger than `limit`: to try the script. */
-export function within(budget: Budget, most: { readonly steps?: number; readonly limit?: number }): Budget {
+export function within(
+  budget: Budget,
+  most: { readonly steps?: number | undefined; readonly limit?: number | undefined },
+): Budget {
   const { steps = Number.POSITIVE_INFINITY, limit = Number.POSITIVE_INFINITY } = most
   const { figure5, table6, queries, tests } = budget
   return {

@@ -53,13 +53,13 @@ export async function openSource(spec: SourceSpec, root: string): Promise<Source
     case 'shards':
       return shardSource(spec.files, await findShards(spec.files, at), { buffer: spec.buffer })
     case 'text': {
-      const lines = (await readText(at(spec.file))).split('\n')
-      const samples = lines.flatMap((line, i) => {
-        const key = `${spec.file}:${i + 1}`
-        if (line.trim() === '') return []
-        return spec.file.endsWith('.jsonl') ? sampleFromRow(parseJson(line, key), key) : { key, texts: [line.trim()] }
-      })
-      return listSource(spec.file, samples)
+      if (spec.file.endsWith('.jsonl')) return listSource(spec.file, await tableSamples(spec.file, at))
+      const lines = (await readText(at(spec.file))).split('\n').map((line) => line.trim())
+      const samples = lines.map((line, i) => ({ key: `${spec.file}:${i + 1}`, texts: [line] }))
+      return listSource(
+        spec.file,
+        samples.filter(({ texts: [line] }) => line !== ''),
+      )
     }
   }
 }
