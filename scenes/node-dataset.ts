@@ -21,6 +21,8 @@ const captionsPerScene = 5
 
 export interface DatasetSizes {
   readonly train: number
+  /** Training pictures with one thing each. */
+  readonly single: number
   readonly validation: number
   readonly test: number
   readonly novel: number
@@ -29,14 +31,17 @@ export interface DatasetSizes {
 }
 
 export interface Part {
-  readonly name: 'train' | 'validation' | 'test' | 'novel'
+  readonly name: 'train' | 'single' | 'validation' | 'test' | 'novel'
   readonly split: Split
   /** Of the world: parts of one split must not share scenes. */
   readonly seed: number
+  /** Only the first thing of each scene is drawn. */
+  readonly single?: boolean
 }
 
 const parts: readonly Part[] = [
   { name: 'train', split: 'train', seed: 1 },
+  { name: 'single', split: 'train', seed: 6, single: true },
   { name: 'validation', split: 'test', seed: 2 },
   { name: 'test', split: 'test', seed: 3 },
   { name: 'novel', split: 'novel', seed: 4 },
@@ -62,7 +67,7 @@ export async function writeDataset(
   await mkdir(join(draft, 'images'), { recursive: true })
   let done = 0
   for (const part of parts) {
-    const scenes = Array.from({ length: sizes[part.name] }, (_, i) => drawScene(part.seed, part.split, i))
+    const scenes = Array.from({ length: sizes[part.name] }, (_, i) => sceneOf(part, i))
     await writeAnnotations(draft, part, scenes)
     for (let start = 0; start < scenes.length; start += 64) {
       const some = scenes.slice(start, start + 64)
@@ -76,6 +81,11 @@ export async function writeDataset(
   await writeTokenizers(draft)
   await rm(folder, { recursive: true, force: true })
   await rename(draft, folder)
+}
+
+function sceneOf({ seed, split, single = false }: Part, index: number): Scene {
+  const scene = drawScene(seed, split, index)
+  return single ? { ...scene, things: scene.things.slice(0, 1) } : scene
 }
 
 function imageName({ name }: Part, index: number): string {
@@ -104,6 +114,10 @@ async function writeAnnotations(folder: string, part: Part, scenes: readonly Sce
   const info = { description: 'drawn scenes', split: part.name }
   await writeJson(folder, `captions_${part.name}.json`, { info, images, annotations: captions })
 
+  // The first of each alone: everything that can be said.
+  const descriptions = captions.filter(({ id }) => id % captionsPerScene === 0)
+  await writeJson(folder, `descriptions_${part.name}.json`, { info, images, annotations: descriptions })
+
   // One more caption of each, as results: what somebody scores who sees everything and says it in another way.
   const more = scenes.map((scene, image_id) => ({
     image_id,
@@ -114,7 +128,7 @@ async function writeAnnotations(folder: string, part: Part, scenes: readonly Sce
   const asked = scenes.flatMap((scene, image_id) => {
     const draw = random('questions', image_id)
     return questionKinds.flatMap((kind) => {
-      if (part.name === 'train' && unseenKinds.includes(kind)) return []
+      if (part.split === 'train' && unseenKinds.includes(kind)) return []
       const found = askAbout(draw, scene, kind)
       return found ? [{ ...found, image_id, question_id: image_id * 100 + questionKinds.indexOf(kind) }] : []
     })

@@ -15,7 +15,7 @@ import { openCheckpoint, readTensor, writeSafetensors } from '../src/checkpoints
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const main = fileURLToPath(new URL('../src/cli/main.js', import.meta.url))
 const data = join(root, 'runs', 'scenes', 'data')
-const sizes = { train: 30_000, validation: 512, test: 1200, novel: 400, texts: 200_000 }
+const sizes = { train: 30_000, single: 15_000, validation: 512, test: 1200, novel: 400, texts: 200_000 }
 
 /**
  * One round after the other; in a round, the runs of one line follow each other beside those of the other line. Every run has one thread, which is

@@ -10,13 +10,13 @@ export interface InitialiserOptions {
 
 /**
  * Fresh float32 weights, the scheme of the paper's modules (BERT: Devlin et al. 2019; `initializer_range` 0.02):
- * normal weights, zero biases, ones for the scales of norms. But tables of positions begin as waves of the same deviation
+ * normal weights, zero biases, ones for the scales of norms. But tables of positions begin as waves
  * (docs/decisions/0022). A weight depends on the seed and on its name only, never on the order in which a model asks.
  */
 export function initialisedParams({ seed, deviation = 0.02 }: InitialiserOptions): Params {
   return paramsFrom((name, shape) => {
-    const table = positionTable(name, shape)
-    if (table) return { kind: 'memory', values: table.map((value) => deviation * value) }
+    const table = positionTable(name, shape, deviation)
+    if (table) return { kind: 'memory', values: table }
     const values = new Float32Array(shape.reduce((n, dim) => n * dim, 1))
     if (shape.length >= 2) fillNormal(values, randomFor(`${seed}:${name}`), deviation)
     else if (!name.endsWith('bias')) values.fill(1)
@@ -24,13 +24,18 @@ export function initialisedParams({ seed, deviation = 0.02 }: InitialiserOptions
   })
 }
 
-/** What a table of positions begins with, undefined for any other weight: of tokens (count, size), or of a class token and patches (…, 1 + side², size). */
-function positionTable(name: string, shape: readonly number[]): Float32Array | undefined {
+/**
+ * What a table of positions begins with, undefined for any other weight: of tokens (count, size), as high as the words that it is added to; or
+ * of a class token and patches (…, 1 + side², size), as high as what fresh weights make of a patch.
+ */
+function positionTable(name: string, shape: readonly number[], deviation: number): Float32Array | undefined {
+  const scaled = (table: Float32Array, height: number) => table.map((value) => height * value)
   const [count, size] = shape.slice(-2) as [number, number]
   // A decoder looks for the word before another, which short waves tell from its neighbours.
-  if (/\bembed_positions\.weight$/.test(name)) return sinusoids(count, size, Math.PI)
-  if (/\bposition_embeddings\.weight$/.test(name)) return sinusoids(count, size)
-  if (/\bposition_embedding(\.weight)?$/.test(name)) return gridSinusoids(Math.sqrt(count - 1), size)
+  if (/\bembed_positions\.weight$/.test(name)) return scaled(sinusoids(count, size, Math.PI), deviation)
+  if (/\bposition_embeddings\.weight$/.test(name)) return scaled(sinusoids(count, size), deviation)
+  if (/\bposition_embedding(\.weight)?$/.test(name))
+    return scaled(gridSinusoids(Math.sqrt(count - 1), size), deviation * Math.sqrt(size))
   return undefined
 }
 

@@ -40,7 +40,7 @@ test('biases are 0, scales of norms 1', () => {
   assert.deepEqual(weight('layer_norm1.weight', [2]), Float32Array.of(1, 1))
 })
 
-test('tables of positions begin as waves of the same deviation', () => {
+test('tables of positions begin as waves: of tokens with the same deviation, of patches √size as high', () => {
   const tokens = weight('language_model.model.decoder.embed_positions.weight', [10, 8])
   assert.deepEqual(
     tokens,
@@ -51,7 +51,7 @@ test('tables of positions begin as waves of the same deviation', () => {
     questions,
     sinusoids(10, 8).map((x) => 0.02 * x),
   )
-  const patches = gridSinusoids(3, 8).map((x) => 0.02 * x)
+  const patches = gridSinusoids(3, 8).map((x) => 0.02 * Math.sqrt(8) * x)
   assert.deepEqual(weight('vision_model.embeddings.position_embedding', [1, 10, 8]), patches)
   assert.deepEqual(weight('vision_model.embeddings.position_embedding.weight', [10, 8]), patches)
 })

@@ -20,12 +20,12 @@ import { assertTrueOf, naiveAnswer } from './naive.ts'
 const root = mkdtempSync(join(tmpdir(), 'blip2-scenes-'))
 after(() => rmSync(root, { recursive: true }))
 
-const sizes = { train: 70, validation: 5, test: 40, novel: 30, texts: 25 }
+const sizes = { train: 70, single: 6, validation: 5, test: 40, novel: 30, texts: 25 }
 const folder = join(root, 'scenes')
 const told: number[] = []
 await writeDataset(folder, sizes, (done) => told.push(done))
 
-const parts = ['train', 'validation', 'test', 'novel'] as const
+const parts = ['train', 'single', 'validation', 'test', 'novel'] as const
 const json = (name: string) => JSON.parse(readFileSync(join(folder, name), 'utf8'))
 
 async function samplesOf(spec: SourceSpec): Promise<Sample[]> {
@@ -59,7 +59,28 @@ test('our own readers read it: every part with its pictures, five captions each,
     assert.equal(names.length, sizes[part])
   }
   assert.equal((await samplesOf({ kind: 'text', file: 'texts.jsonl' })).length, sizes.texts)
-  assert.deepEqual(told.at(-1), 145)
+  assert.deepEqual(told.at(-1), 151)
+})
+
+test('descriptions: the first caption of each scene, which tells everything', async () => {
+  for (const part of parts) {
+    const spec = { kind: 'captions', annotations: `descriptions_${part}.json`, images: 'images' } as const
+    const [captions, descriptions] = [await captionsOf(part), await samplesOf(spec)]
+    assert.deepEqual(
+      descriptions.map(({ texts }) => texts),
+      captions.map(({ texts }) => texts.slice(0, 1)),
+    )
+    for (const { texts } of descriptions) assert.match(texts.join(), / on a \w+ background$/)
+  }
+})
+
+test('the pictures of one thing show the first of a training scene', async () => {
+  const pictures = (await captionsOf('single')).map(({ image }) => image as string)
+  for (const [i, image] of pictures.entries()) {
+    const scene = drawScene(6, 'train', i)
+    const alone = { ...scene, things: scene.things.slice(0, 1) }
+    assert.deepEqual((await decodeImage(image)).data, drawPicture(alone, side).data)
+  }
 })
 
 test('pictures and answers are those of the scenes', async () => {
@@ -94,7 +115,7 @@ test('kinds that training never asks are asked of the others', () => {
   const kindsOf = (part: string): Set<string> =>
     new Set(json(`answers_${part}.json`).annotations.map((one: { question_type: string }) => one.question_type))
   for (const kind of unseenKinds) {
-    assert.ok(!kindsOf('train').has(kind))
+    assert.ok(!kindsOf('train').has(kind) && !kindsOf('single').has(kind))
     assert.ok(kindsOf('test').has(kind) && kindsOf('novel').has(kind))
   }
   assert.equal(kindsOf('train').size + unseenKinds.length, kindsOf('test').size)
@@ -134,7 +155,7 @@ test('blip2 metrics vqa gives the right answers 100', async () => {
 
 test('the same again, over what was there; a folder of another kind is left alone', async () => {
   const small = join(root, 'small')
-  const few = { train: 3, validation: 1, test: 1, novel: 1, texts: 2 }
+  const few = { train: 3, single: 1, validation: 1, test: 1, novel: 1, texts: 2 }
   await writeDataset(small, few)
   const before = contents(small)
   writeFileSync(join(small, 'texts.jsonl'), 'changed')
@@ -172,7 +193,7 @@ test('killed at any time, nothing has the name of the folder, and the next run m
   const url = JSON.stringify(new URL('../../scenes/node-dataset.js', import.meta.url).href)
   const script = `
     import { writeDataset } from ${url}
-    const sizes = { train: 400, validation: 1, test: 1, novel: 1, texts: 2 }
+    const sizes = { train: 400, single: 1, validation: 1, test: 1, novel: 1, texts: 2 }
     await writeDataset(${JSON.stringify(target)}, sizes, (done) => console.log(done))`
   for (const batches of [1, 3]) {
     const child = spawn(process.execPath, ['--input-type=module', '-e', script])
@@ -181,7 +202,7 @@ test('killed at any time, nothing has the name of the folder, and the next run m
     await once(child, 'exit')
     assert.equal(existsSync(target), false)
   }
-  await writeDataset(target, { train: 2, validation: 1, test: 1, novel: 1, texts: 1 })
+  await writeDataset(target, { train: 2, single: 1, validation: 1, test: 1, novel: 1, texts: 1 })
   assert.deepEqual(
     readdirSync(root).filter((name) => name.startsWith('killed')),
     ['killed'],

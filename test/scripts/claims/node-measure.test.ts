@@ -25,7 +25,7 @@ after(() => rmSync(root, { recursive: true }))
 
 const recipes = join(root, 'recipes', 'scenes')
 const main = fileURLToPath(new URL('../../../src/cli/main.js', import.meta.url))
-const sizes = { train: 12, validation: 8, test: 8, novel: 1, texts: 32 }
+const sizes = { train: 12, single: 4, validation: 8, test: 8, novel: 1, texts: 32 }
 
 const few: Budget = {
   ...within(budget, { steps: 2, limit: 8 }),
