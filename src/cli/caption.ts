@@ -30,6 +30,8 @@ With --json, one line per image, in the order of the arguments:
 An image that cannot be read has {"image", "error"} instead; the others go on, and the exit code is 1. The times of a
 batch are those of the whole batch.
 
+The built-in model describes scenes in full: its captions may have 60 tokens.
+
 Examples:
   blip2 caption photo.jpg --model Salesforce/blip2-opt-2.7b
   blip2 caption *.jpg --model ./my-model --captions 3 --json

@@ -9,6 +9,8 @@ export interface BuiltInModel {
   readonly kind: ModelKind
   /** The published model that does the same with photos. */
   readonly forPhotos: string
+  /** Tokens of its longest captions: scenes are described in full. Published models have a limit of 30. */
+  readonly captionTokens?: number
 }
 
 /** Of weights, data and recipes: the package's own. */
@@ -16,7 +18,7 @@ export const builtInLicence = 'Apache-2.0'
 
 /** The first one of a kind is what the commands use unless they are told otherwise. */
 export const builtInModels: readonly BuiltInModel[] = [
-  { name: 'scenes', kind: 'generation', forPhotos: 'Salesforce/blip2-opt-2.7b' },
+  { name: 'scenes', kind: 'generation', forPhotos: 'Salesforce/blip2-opt-2.7b', captionTokens: 60 },
   { name: 'scenes-retrieval', kind: 'retrieval', forPhotos: 'Salesforce/blip2-itm-vit-g' },
 ]
 

@@ -70,6 +70,7 @@ export async function loadBlip2(source: string, options: LoadOptions = {}): Prom
       tokenizer,
       preprocessor: createPreprocessor(),
       captionPrompt: preset?.kind === 'generation' ? preset.captionPrompt : '',
+      captionTokens: findBuiltIn(found.name)?.captionTokens,
       ...(readQuestion && { readQuestion }),
       onPicture,
     })

@@ -40,6 +40,19 @@ test('a caption has a text, scores, a finish reason and its timing', async () =>
   assert.deepEqual(Object.keys(caption.timing_ms), ['decode', 'resize', 'encode', 'generate', 'total'])
 })
 
+test('a caption has at most 30 tokens, of the built-in model 60', async () => {
+  const long = { numBeams: 1, minNewTokens: 60 }
+  await assert.rejects(model.caption(scene, long), /minNewTokens 60 is more than maxNewTokens 30/)
+  const scenes = await loadBlip2('scenes', { onNotice: () => undefined })
+  try {
+    const { captions } = await scenes.caption(scene, long)
+    assert.equal(captions[0]?.finishReason, 'length')
+    await assert.rejects(scenes.caption(scene, { minNewTokens: 61 }), /minNewTokens 61 is more than maxNewTokens 60/)
+  } finally {
+    await scenes.dispose()
+  }
+})
+
 test('images come as path, URL, bytes, Blob, pixels or encoded, with the same result', async () => {
   const bytes = readFileSync(scene)
   const encoded = await model.encode(scene)
