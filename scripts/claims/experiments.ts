@@ -14,13 +14,13 @@ export interface Budget {
 }
 
 /** Stage 2 with and without stage 1: steps of each run, and states along the way that are tested. */
-const figure5 = { steps: 800, states: 5 }
+const figure5 = { steps: 1800, states: 6 }
 
 /** Stage 1 with and without ITG. */
-const table6 = { steps: 300 }
+const table6 = { steps: 600 }
 
 /** More queries or fewer: for each count both stages. With the steps of `table6`, the count of the recipe is trained once for both. */
-const queries = { counts: [4, 16, 32], stage1Steps: table6.steps, stage2Steps: 400 }
+const queries = { counts: [4, 16, 32], stage1Steps: table6.steps, stage2Steps: 900 }
 
 /** The first so many questions and images of the test split. */
 const tests = { questions: 1000, images: 300 }

@@ -207,5 +207,5 @@ test('killed at any time, nothing has the name of the folder, and the next run m
     readdirSync(root).filter((name) => name.startsWith('killed')),
     ['killed'],
   )
-  assert.equal(readdirSync(join(target, 'images')).length, 5)
+  assert.equal(readdirSync(join(target, 'images')).length, 6)
 })
