@@ -9,7 +9,7 @@ import { showsPictures, terminalPicture } from './terminal-picture.ts'
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const main = fileURLToPath(new URL('../src/cli/main.js', import.meta.url))
 const scenes = 'examples/demo/scenes'
-const [{ file, text }] = demoScenes as [(typeof demoScenes)[number]]
+const { file, text } = demoScenes[2] as (typeof demoScenes)[number]
 const image = `${scenes}/${file}`
 
 function run(...args: string[]): void {
@@ -30,18 +30,19 @@ run(
   'vqa',
   image,
   'what colour is the square?',
-  'what is the blue thing?',
-  'how many triangles are there?',
+  'what is the yellow thing?',
+  'how many things are there?',
   'where is the square?',
   'is there a green star?',
-  'is the circle left of the square?',
+  'is the circle larger than the cross?',
 )
 run(
   'match',
   image,
-  'a brown square in the bottom left and a blue circle in the top right',
-  'a blue square in the bottom left and a brown circle in the top right',
-  'two orange triangles on a mint background',
+  '--max-text-length',
+  '40',
+  text,
+  'a little red heart in the bottom left, a small purple cross at the top left and a large dotted yellow disc in the bottom right on a beige background',
   'a green star on a mint background',
 )
 run('retrieve', '--images', scenes, '--texts', 'examples/demo/scenes.txt', '--top', '1')

@@ -1,6 +1,6 @@
 /**
  * `npm run scenes`: the built-in models from nothing. Draws the scenes, trains an image encoder and a language model, freezes both and runs
- * the two stages and the fine-tuning for retrieval, puts the results into models/ as the package ships them, and measures them on
+ * the two stages and the fine-tuning for captions and for retrieval, puts the results into models/ as the package ships them, and measures them on
  * held-out scenes. What was done already is not done again: a run that was stopped goes on.
  */
 import { spawn } from 'node:child_process'
@@ -23,11 +23,11 @@ const sizes = { train: 30_000, single: 15_000, validation: 512, test: 1200, nove
  */
 const rounds = [
   [['encoder', 'stage1'], ['language']],
-  [['stage2'], ['retrieval']],
+  [['stage2', 'caption'], ['retrieval']],
 ]
 
 /** What the package ships, and of which run it is. */
-const shipped = { scenes: 'stage2', 'scenes-retrieval': 'retrieval' } as const
+const shipped = { scenes: 'caption', 'scenes-retrieval': 'retrieval' } as const
 
 /** Runs a command of ours to its end; what it says comes behind `name`. */
 async function run(name: string, ...args: string[]): Promise<void> {
