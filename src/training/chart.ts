@@ -98,10 +98,13 @@ export function chart(curves: readonly Curve[], axes: Axes = {}): string {
   return svg(ticks.join('') + lines.join(''))
 }
 
-/** A plot as a file of its own, with what a page gives it otherwise: the font, and a ground that dark pages do not shine through. */
+/**
+ * A plot as a file of its own, with what a page gives it otherwise: the font, and a ground that dark pages do not shine through. They come behind
+ * the title, which must be first.
+ */
 export function svgFile(plot: string): string {
   const inside = `<style>text { ${plotText} }</style><rect width="100%" height="100%" fill="#fff"/>`
-  return `${plot.replace(/^<svg [^>]*>/, (tag) => `${tag.replace('<svg', '<svg xmlns="http://www.w3.org/2000/svg"')}${inside}`)}\n`
+  return `${plot.replace('<svg', '<svg xmlns="http://www.w3.org/2000/svg"').replace('</title>', `</title>${inside}`)}\n`
 }
 
 export function inkOf(index: number): string {

@@ -89,10 +89,10 @@ test('a curve of many points has no dots', () => {
   assert.match(chart([{ name: 'few', points: points.slice(1) }]), /<circle/)
 })
 
-test('a file of its own has the name space, a ground and the font', () => {
+test('a file of its own has the name space, its title first, a ground and the font', () => {
   const file = svgFile(chart([{ name: 'a', points: [[0, 0]] }]))
   assert.match(
     file,
-    /^<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg" viewBox="0 0 900 260" role="img"><style>text \{ font: 11px .*<\/style><rect width="100%" height="100%" fill="#fff"\/>.*<\/svg>\n$/,
+    /^<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg" viewBox="0 0 900 260" role="img"><title>a<\/title><style>text \{ font: 11px .*<\/style><rect width="100%" height="100%" fill="#fff"\/>.*<\/svg>\n$/,
   )
 })
