@@ -1,4 +1,4 @@
-/** The scenes of examples/demo, of a seed that no model was trained with, and a full caption of each, as a person might write it. */
+/** The scenes of examples/demo, which no model was trained with, and a full caption of each, as a person might write it. */
 import { fullCaption } from '../scenes/captions.ts'
 import { drawScene } from '../scenes/world.ts'
 import { randomFor } from '../src/random.ts'
