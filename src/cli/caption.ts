@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
+import { builtInModel } from '../models/built-in.ts'
 import type { Blip2, Caption, TaskOptions } from '../tasks/blip2.ts'
-import { captionDefaults } from '../tasks/prompts.ts'
+import { captionDefaults, captionDefaultsOf } from '../tasks/prompts.ts'
 import { addTimes } from '../tasks/timing.ts'
 import { decodingOptions } from './decoding.ts'
 import { withModel } from './model.ts'
@@ -30,7 +31,7 @@ With --json, one line per image, in the order of the arguments:
 An image that cannot be read has {"image", "error"} instead; the others go on, and the exit code is 1. The times of a
 batch are those of the whole batch.
 
-The built-in model describes scenes in full: its captions may have 60 tokens.
+The built-in model describes scenes in full: its captions may have ${captionDefaultsOf(builtInModel('generation').name).maxNewTokens} tokens.
 
 Examples:
   blip2 caption photo.jpg --model Salesforce/blip2-opt-2.7b
@@ -42,7 +43,8 @@ Examples:
 
 async function caption(command: Command, images: readonly string[], flags: Flags, signal: AbortSignal): Promise<void> {
   const { exif, prompt, batch, json } = flags
-  const options = { ...decodingOptions(command, flags, captionDefaults), prompt, exif, signal }
+  const defaults = captionDefaultsOf(flags.model ?? '')
+  const options = { ...decodingOptions(command, flags, defaults), prompt, exif, signal }
   const output = createOutput(json)
   await withModel(command, flags, output, signal, async (model) => {
     for (let start = 0; start < images.length; start += batch) {

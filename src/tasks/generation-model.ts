@@ -15,7 +15,7 @@ import type { TextTokens } from './matching/engine.ts'
 import { asInputs, type FeatureInputs, type Features, featureTensor, type MatchOptions } from './matching/results.ts'
 import {
   answerDefaults,
-  captionDefaults,
+  captionDefaultsOf,
   chatDefaults,
   chatPrompt,
   generationOptions,
@@ -35,8 +35,6 @@ export interface GenerationParts {
   readonly readQuestion?: (question: string) => TextTokens
   /** Begins every caption, as in the published configuration of this checkpoint; may be empty. */
   readonly captionPrompt: string
-  /** Tokens of a caption, at most, unless the caller has another limit. Default: that of the published evaluation. */
-  readonly captionTokens?: number | undefined
   /** Told of every picture before it is resized. */
   readonly onPicture?: ((picture: RgbImage) => void) | undefined
 }
@@ -104,14 +102,12 @@ export function createGenerationModel(parts: GenerationParts): Blip2 {
     return [bos_token_id]
   }
 
-  const { captionTokens = captionDefaults.maxNewTokens } = parts
-
   async function captionBatch(images: readonly ImageInput[], options: TaskOptions = {}): Promise<Caption[]> {
     const prompt = options.prompt ?? parts.captionPrompt
     const { texts, timing_ms } = await complete(
       images,
       images.map(() => prompt),
-      { ...captionDefaults, maxNewTokens: captionTokens },
+      captionDefaultsOf(name),
       options,
     )
     return texts.map((captions) => ({ pred_caption: captions[0]?.text ?? '', captions, timing_ms }))

@@ -70,7 +70,6 @@ export async function loadBlip2(source: string, options: LoadOptions = {}): Prom
       tokenizer,
       preprocessor: createPreprocessor(),
       captionPrompt: preset?.kind === 'generation' ? preset.captionPrompt : '',
-      captionTokens: findBuiltIn(found.name)?.captionTokens,
       ...(readQuestion && { readQuestion }),
       onPicture,
     })

@@ -1,10 +1,17 @@
 /** What each task asks the language model, and how the answer is searched for, as published. */
 import type { GenerationOptions } from '../generation/options.ts'
+import { findBuiltIn } from '../models/built-in.ts'
 import type { Blip2Config } from '../models/config.ts'
 import type { TaskOptions } from './blip2.ts'
 
 /** LAVIS 506965b, caption_coco_*_eval.yaml (beam 5; at most 30 tokens); BLIP-2 paper, section 4.2. */
-export const captionDefaults: GenerationOptions = { numBeams: 5, lengthPenalty: 1, maxNewTokens: 30 }
+export const captionDefaults = { numBeams: 5, lengthPenalty: 1, maxNewTokens: 30 } satisfies GenerationOptions
+
+/** The same for the model of this name: a built-in one may describe at greater length. */
+export function captionDefaultsOf(model: string): GenerationOptions {
+  const { captionTokens = captionDefaults.maxNewTokens } = findBuiltIn(model) ?? {}
+  return { ...captionDefaults, maxNewTokens: captionTokens }
+}
 
 /** BLIP-2 paper, section 4.1: beam 5, length penalty -1 for short answers; LAVIS 506965b: at most 10 tokens. */
 export const answerDefaults: GenerationOptions = { numBeams: 5, lengthPenalty: -1, maxNewTokens: 10 }

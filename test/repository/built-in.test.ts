@@ -52,6 +52,14 @@ test('a photo is noticed once, a scene is not', async () => {
   ])
 })
 
+test('the command knows how long their captions may be', async () => {
+  const long = await blip2(['caption', scene, '--min-new-tokens', '40'])
+  assert.deepEqual([long.code, long.stderr], [0, ''])
+  const longer = await blip2(['caption', scene, '--min-new-tokens', '61'])
+  assert.equal(longer.code, 2)
+  assert.match(longer.stderr, /--min-new-tokens 61 is more than --max-new-tokens 60/)
+})
+
 test('without --model the commands use them', async () => {
   const [caption, answer, match] = await Promise.all([
     blip2(['caption', scene, '--json']),
