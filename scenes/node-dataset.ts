@@ -35,13 +35,11 @@ export interface Part {
   readonly split: Split
   /** Of the world: parts of one split must not share scenes. */
   readonly seed: number
-  /** Only the first thing of each scene is drawn. */
-  readonly single?: boolean
 }
 
 const parts: readonly Part[] = [
   { name: 'train', split: 'train', seed: 1 },
-  { name: 'single', split: 'train', seed: 6, single: true },
+  { name: 'single', split: 'train', seed: 6 },
   { name: 'validation', split: 'test', seed: 2 },
   { name: 'test', split: 'test', seed: 3 },
   { name: 'novel', split: 'novel', seed: 4 },
@@ -83,9 +81,10 @@ export async function writeDataset(
   await rename(draft, folder)
 }
 
-function sceneOf({ seed, split, single = false }: Part, index: number): Scene {
+/** Of the part `single` only the first thing. */
+function sceneOf({ name, seed, split }: Part, index: number): Scene {
   const scene = drawScene(seed, split, index)
-  return single ? { ...scene, things: scene.things.slice(0, 1) } : scene
+  return name === 'single' ? { ...scene, things: scene.things.slice(0, 1) } : scene
 }
 
 function imageName({ name }: Part, index: number): string {
