@@ -42,6 +42,7 @@ run(
   '--max-text-length',
   '40',
   text,
+  'a little purple square in the bottom left, a small green cross at the top left and a large dotted yellow disc in the bottom right on a beige background',
   'a little red heart in the bottom left, a small purple cross at the top left and a large dotted yellow disc in the bottom right on a beige background',
   'a green star on a mint background',
 )

@@ -55,7 +55,7 @@ test('the demo', async () => {
   )
   assert.match(stdout, /\$ npx blip2 caption (\S+)\n\1: \w/)
   assert.match(stdout, /\$ npx blip2 vqa .*\nwhat colour is the square\? \w.*\n(?:.*\? \w.*\n){5}/)
-  assert.match(stdout, /\$ npx blip2 match .*\n(?:\S+: +[\d.]+ % match, similarity .*\n){3}/)
+  assert.match(stdout, /\$ npx blip2 match .*\n(?:\S+: +[\d.]+ % match, similarity .*\n){4}/)
   assert.match(stdout, /\$ npx blip2 retrieve .*\nexamples\/demo\/scenes\/1\.png\n/)
   assert.match(stdout, /--model Salesforce\/blip2-opt-2\.7b\n$/)
   assert.doesNotMatch(stderr, /note|error/, 'scenes are no photos')
