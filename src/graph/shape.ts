@@ -53,11 +53,19 @@ export function frontAxis(op: string, value: Value, axis: number): number {
   return axis < 0 ? axis + rank : axis
 }
 
-/** Sum of sizes, of which some may be named: `past` + `tokens` is `past+tokens`. */
+/** Sum of sizes, of which some may be named: `past` + `tokens` is `past+tokens`, and `tokens-1` + 1 is `tokens`. */
 export function addDims(dims: readonly Dim[]): Dim {
-  const fixed = dims.filter((dim) => typeof dim === 'number').reduce((sum, dim) => sum + dim, 0)
-  const named = dims.filter((dim) => typeof dim === 'string')
-  return named.length === 0 ? fixed : [...named, ...(fixed ? [fixed] : [])].join('+')
+  const terms = dims.map((dim) => (typeof dim === 'number' ? { name: '', fixed: dim } : apart(dim)))
+  const names = terms.flatMap(({ name }) => name || [])
+  const fixed = terms.reduce((sum, term) => sum + term.fixed, 0)
+  if (names.length === 0) return fixed
+  return names.join('+') + (fixed > 0 ? `+${fixed}` : fixed || '')
+}
+
+/** `past+tokens-1` is the name `past+tokens` and the number -1. */
+function apart(dim: string): { readonly name: string; readonly fixed: number } {
+  const [number = ''] = /[+-]\d+$/.exec(dim) ?? []
+  return { name: dim.slice(0, dim.length - number.length), fixed: Number(number) }
 }
 
 /** Product of sizes, of which some may be named: 16 · `past+tokens` is `16*(past+tokens)`. */

@@ -12,7 +12,7 @@ import type { Blip2Config, OptConfig, T5Config } from './config.ts'
 import { imageEncoder } from './image-encoder.ts'
 import { behindQueries, paddingMask } from './masks.ts'
 import { optDecoder, optEmbedding, optHead } from './opt.ts'
-import { qformer, qformerEmbedding, qformerReadingText, type SeenImages } from './qformer.ts'
+import { type ImageBatch, qformer, qformerEmbedding, qformerReadingText } from './qformer.ts'
 import { t5CrossKeyValues, t5Decoder, t5Embedding, t5Encoder, t5Head } from './t5.ts'
 
 /** Graph output name → value. */
@@ -46,7 +46,7 @@ export function questionGraph(p: Params, config: Blip2Config): Graph {
  * The queries that have seen image and question, a further input: question_ids (question, batch), padded at the end with the Q-Former's
  * pad_token_id. Of a text that is padding alone they see nothing: they are those of `qformer`.
  */
-export function queriesWithQuestion(p: Params, config: Blip2Config, images: Value | SeenImages, batch: Dim): Value {
+export function queriesWithQuestion(p: Params, config: Blip2Config, images: Value | ImageBatch, batch: Dim): Value {
   const { qformer_config, num_query_tokens } = config
   const ids = input('question_ids', 'int64', ['question', batch])
   const positions = reshape(indicesAlong(ids, 0), ['question', 1])

@@ -4,20 +4,7 @@
  */
 import { type Dim, input, int64s, label, type Value } from '../graph/index.ts'
 import { crossEntropy, IGNORED, linear, type Params, sharedCache } from '../nn/index.ts'
-import {
-  concat,
-  div,
-  equal,
-  indicesAlong,
-  matmul,
-  reduceMean,
-  repeatAxis,
-  reshape,
-  reshapeLike,
-  slice,
-  swapLast,
-  where,
-} from '../ops/index.ts'
+import { div, equal, indicesAlong, matmul, reduceMean, reshape, slice, split, swapLast, where } from '../ops/index.ts'
 import type { OptConfig, RetrievalConfig } from './config.ts'
 import { imageNorm } from './image-encoder.ts'
 import { causalMask, paddingMask } from './masks.ts'
@@ -57,13 +44,12 @@ export function contrastiveGraph(p: Params, config: RetrievalConfig, image: Valu
 /** Next-token prediction. input_ids (tokens, batch): bos, the text, the end token, padded at the end. `p` is the language model's. */
 export function languageModelGraph(p: Params, config: OptConfig): { readonly loss: Value } {
   const ids = input('input_ids', 'int64', ['tokens', 'batch'])
-  const positions = reshape(indicesAlong(ids, 0), ['tokens', 1])
-  const inputs = { embeds: optEmbedding(p, config, ids), positions, mask: causalMask(ids) }
+  const [read] = split(ids, ['tokens-1', 1], 0) as [Value]
+  const positions = reshape(indicesAlong(read, 0), ['tokens-1', 1])
+  const inputs = { embeds: optEmbedding(p, config, read), positions, mask: causalMask(read) }
   const hidden = optDecoder(p, config, inputs, sharedCache())
-  const padding = int64s([config.pad_token_id], [])
-  const end = repeatAxis(int64s([config.pad_token_id], [1, 1]), 1, ids, 1)
-  const next = reshapeLike(concat([slice(ids, 0, 1), end], 0), ids)
-  const labels = where(equal(next, padding), int64s([IGNORED], []), next)
+  const next = slice(ids, 0, 1)
+  const labels = where(equal(next, int64s([config.pad_token_id], [])), int64s([IGNORED], []), next)
   const loss = crossEntropy(optHead(p, config, hidden), labels, { classes: config.vocab_size })
   return { loss: label(reshape(loss, []), 'loss') }
 }

@@ -51,8 +51,14 @@ export interface TextInputs {
   readonly items?: Value
 }
 
-/** A batch of images as the layers that attend to them see it. */
+/** Images as the layers that attend to them see them, one for each item of a batch. */
 export interface SeenImages {
+  /** What the queries q find in the images of their items by the attention at `p`. (queries, items, hidden_size) → the same shape. */
+  attend(p: Params, config: QFormerConfig, q: Value): Value
+}
+
+/** Each image once. */
+export interface ImageBatch extends SeenImages {
   /** x (rows, 1, size) → (rows, batch, size): the same for each image. */
   repeat(x: Value): Value
   /** The keys and values of the attention at `p`, (patches, batch, hidden_size). */
@@ -65,7 +71,7 @@ interface KeyValue {
 }
 
 /** images (patches, batch, encoder_hidden_size). For several passes over them: keys and values, and so their gradients, are made once. */
-function seenImages(images: Value): SeenImages {
+function seenImages(images: Value): ImageBatch {
   return seen(images, (p, size) => linear(p, images, size))
 }
 
@@ -74,7 +80,7 @@ function seenImages(images: Value): SeenImages {
  * (x̂·scale + shift)·wᵀ + b = x̂·(w·scale)ᵀ + (w·shift + b). So the norm's gradient comes from that of w, and none of the images' size
  * is computed where nothing below them trains.
  */
-export function seenBeforeNorm(norm: Params, images: Value, eps: number): SeenImages {
+export function seenBeforeNorm(norm: Params, images: Value, eps: number): ImageBatch {
   const inSize = images.shape.at(-1) as number
   const plain = (value: number) => constant(new Float32Array(inSize).fill(value))
   const normed = layerNormOf(images, plain(1), plain(0), eps)
@@ -86,27 +92,46 @@ export function seenBeforeNorm(norm: Params, images: Value, eps: number): SeenIm
   })
 }
 
-function seen(images: Value, project: (p: Params, size: number) => Value): SeenImages {
+function seen(images: Value, project: (p: Params, size: number) => Value): ImageBatch {
   const made = new Map<string, KeyValue>()
+  const keyValue = (p: Params, { hidden_size }: QFormerConfig) => {
+    const known = made.get(p.path)
+    if (known) return known
+    const pair = { k: project(p.at('key'), hidden_size), v: project(p.at('value'), hidden_size) }
+    made.set(p.path, pair)
+    return pair
+  }
   return {
     repeat: (x) => repeatAxis(x, 1, images, 1),
-    keyValue(p, { hidden_size }) {
-      const known = made.get(p.path)
-      if (known) return known
-      const pair = { k: project(p.at('key'), hidden_size), v: project(p.at('value'), hidden_size) }
-      made.set(p.path, pair)
-      return pair
+    keyValue,
+    attend(p, config, q) {
+      const { k, v } = keyValue(p, config)
+      const options = { heads: config.num_attention_heads }
+      if (k.shape[1] !== 1 || q.shape[1] === 1) return attention(q, k, v, options)
+      const oneAfterAnother = reshape(q, [-1, 1, config.hidden_size]) // all items see the one image
+      return reshapeLike(attention(oneAfterAnother, k, v, options), q)
     },
   }
 }
 
-/** Some of these images: `items` (count) int64 are their indices, in any order and any number of times. */
-export function seenItems(images: SeenImages, items: Value): SeenImages {
+/**
+ * Three times as many items as images: each image, then other ones, then each again. `others` (batch) int64 are indices of images. The two
+ * items of an image look at it together, so that its keys and values are not there twice.
+ */
+export function seenWithOthers(images: ImageBatch, others: Value): SeenImages {
+  const [batch] = others.shape as [Dim]
   return {
-    repeat: (x) => repeatAxis(x, 1, items, 0),
-    keyValue(p, config) {
+    attend(p, config, q) {
       const { k, v } = images.keyValue(p, config)
-      return { k: takeItems(k, items), v: takeItems(v, items) }
+      const [queries, , size] = q.shape as [number, Dim, number]
+      const parts = split(reshape(q, [queries, 3, batch, size]), [1, 1, 1], 1)
+      const [first, between, last] = parts.map((part) => reshape(part, [queries, batch, size])) as [Value, Value, Value]
+      const options = { heads: config.num_attention_heads }
+      const own = attention(concat([first, last], 0), k, v, options)
+      const other = attention(between, takeItems(k, others), takeItems(v, others), options)
+      const [ownFirst, ownLast] = split(own, [queries, queries], 0) as [Value, Value]
+      const rows = [ownFirst, other, ownLast].map((part) => reshape(part, [queries, 1, batch, size]))
+      return reshapeLike(concat(rows, 1), q)
     },
   }
 }
@@ -119,10 +144,10 @@ export function qformer(
   p: Params,
   config: QFormerConfig,
   queryTokens: Value,
-  image: Value | SeenImages,
+  image: Value | ImageBatch,
   cache: KeyValueCache = emptyCache(),
 ): Value {
-  const images = 'repeat' in image ? image : seenImages(image)
+  const images = 'attend' in image ? image : seenImages(image)
   const embeds = images.repeat(transpose(queryTokens, [1, 0, 2]))
   return layers(p, config, embeds, { queries: queryTokens.shape[1] as number, text: 0, images, cache })[0] as Value
 }
@@ -178,7 +203,7 @@ function withText(
   return layers(p, config, rows, {
     queries: queryTokens.shape[1] as number,
     text: embeds.shape[0] as Dim,
-    images: 'repeat' in image ? image : seenImages(image),
+    images: 'attend' in image ? image : seenImages(image),
     mask,
     ...(items && { items }),
     cache: emptyCache(),
@@ -253,17 +278,10 @@ function selfAttention(p: Params, config: QFormerConfig, x: Value, { mask, cache
   return addAndNorm(p.at('output'), config, heads, x)
 }
 
-/** The queries of each batch item to its image, or of all items to the one image. */
 function crossAttention(p: Params, config: QFormerConfig, x: Value, images: SeenImages): Value {
   const inner = p.at('attention')
   const size = config.hidden_size
-  const q = linear(inner.at('query'), x, size)
-  const { k, v } = images.keyValue(inner, config)
-  const heads = config.num_attention_heads
-  const shared = k.shape[1] === 1 && x.shape[1] !== 1
-  const seen = shared
-    ? reshapeLike(attention(reshape(q, [-1, 1, size]), k, v, { heads }), q) // the items' queries, one behind the other
-    : attention(q, k, v, { heads })
+  const seen = images.attend(inner, config, linear(inner.at('query'), x, size))
   return addAndNorm(p.at('output'), config, seen, x)
 }
 

@@ -32,13 +32,13 @@ import type { RetrievalConfig } from './config.ts'
 import { normParams } from './image-encoder.ts'
 import { behindQueries, causalMask, paddingMask } from './masks.ts'
 import {
+  type ImageBatch,
   qformer,
   qformerEmbedding,
   qformerText,
   qformerWithText,
-  type SeenImages,
   seenBeforeNorm,
-  seenItems,
+  seenWithOthers,
 } from './qformer.ts'
 import {
   captionLogits,
@@ -95,7 +95,7 @@ export function stage1Graph(p: Params, config: RetrievalConfig, image: Value, op
 /** What the losses share. */
 interface FirstPass {
   readonly ids: Value
-  readonly images: SeenImages
+  readonly images: ImageBatch
   /** The queries that have seen each image (queries, batch, hidden_size), */
   readonly queries: Value
   /** and their keys and values, for a text to be generated. */
@@ -173,13 +173,12 @@ function matchingLoss(p: Params, config: RetrievalConfig, pass: FirstPass, pairs
   const own = indicesAlong(ids, 1)
   const negativeImages = drawNegatives(swapLast(pairs.similarity), pairs.same, 'gumbel.images')
   const negativeTexts = drawNegatives(pairs.similarity, pairs.same, 'gumbel.texts')
-  const imageItems = concat([own, negativeImages, own], 0)
   const textItems = concat([own, own, negativeTexts], 0)
 
   const mask = behindQueries(paddingMask(ids, qformer_config.pad_token_id), num_query_tokens)
   const text = { embeds, mask, items: textItems }
-  const images3 = seenItems(images, imageItems)
-  const { queries } = qformerWithText(p.at('qformer'), qformer_config, queryTokens(p, config), images3, text)
+  const seen = seenWithOthers(images, negativeImages)
+  const { queries } = qformerWithText(p.at('qformer'), qformer_config, queryTokens(p, config), seen, text)
 
   const positive = expandLike(int64s([1]), own)
   const onlyOwn = equal(reduceMean(cast(pairs.same, 'float32'), [1]), scalar(1))

@@ -48,13 +48,13 @@ function readQueries(p: Params, config: Blip2Config, image: Value): Value {
 function optLoss(p: Params, config: OptConfig, prompt: Value): Value {
   const [queries, batch] = prompt.shape as [number, Dim]
   const ids = input('input_ids', 'int64', ['tokens', batch])
-  const embeds = concat([prompt, optEmbedding(p, config, ids)], 0)
+  const [read] = split(ids, ['tokens-1', 1], 0) as [Value] // The last token predicts nothing, and nothing sees it.
+  const embeds = concat([prompt, optEmbedding(p, config, read)], 0)
   const positions = reshape(indicesAlong(embeds, 0), [embeds.shape[0] as Dim, 1])
-  const hidden = optDecoder(p, config, { embeds, positions, mask: causalMask(embeds) }, sharedCache())
-  // The last query predicts the first token, the last token predicts nothing.
-  const [, predicting] = split(hidden, [queries - 1, 'tokens', 1], 0) as [Value, Value]
+  const readFrom = queries - 1 // The last query predicts the first token.
+  const hidden = optDecoder(p, config, { embeds, positions, mask: causalMask(embeds), readFrom }, sharedCache())
   const labels = input('labels', 'int64', ids.shape)
-  return lossOf(optHead(p, config, predicting), labels, config.vocab_size)
+  return lossOf(optHead(p, config, hidden), labels, config.vocab_size)
 }
 
 /** Prefix language modelling: the encoder reads queries and prompt, the decoder says the rest. */

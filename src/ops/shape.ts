@@ -156,7 +156,8 @@ export function slice(x: Value, axis: number, start: number, end?: number): Valu
   const stop = end ?? size
   const fits = typeof stop !== 'number' || (start <= stop && (typeof size !== 'number' || stop <= size))
   if (start < 0 || !fits) throw shapeError('Slice', [x], `range ${start}:${stop} leaves axis ${front}`)
-  const length: Dim = typeof stop === 'number' ? stop - start : start === 0 ? stop : `${stop}-${start}`
+  if (start === 0 && stop === size) return x
+  const length = addDims([stop, -start])
   const last = typeof stop === 'number' ? stop : Number.MAX_SAFE_INTEGER
   return node('Slice', [x, int64s([start]), int64s([last]), int64s([front])], {
     shape: x.shape.map((dim, i) => (i === front ? length : dim)),

@@ -67,6 +67,10 @@ test('axes are counted from either end', () => {
 test('sums and products of sizes', () => {
   assert.equal(addDims([2, 3]), 5)
   assert.equal(addDims(['past', 'tokens', 2, 3]), 'past+tokens+5')
+  assert.equal(addDims(['tokens-1', 1]), 'tokens')
+  assert.equal(addDims([31, 'tokens', -32]), 'tokens-1')
+  assert.equal(addDims(['tokens+2', 'past-1']), 'tokens+past+1')
+  assert.equal(addDims(['2*(tokens-1)', 3]), '2*(tokens-1)+3')
   assert.equal(multiplyDims([2, 3]), 6)
   assert.equal(multiplyDims([1, 'batch']), 'batch')
   assert.equal(multiplyDims([2, 'batch', 3]), '6*batch')

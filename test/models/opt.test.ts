@@ -103,6 +103,24 @@ test('a token sees itself and earlier ones only', async () => {
   assert.ok(before.slice(21).some((value, i) => value !== after[21 + i]))
 })
 
+test('rows that are only seen change nothing of those that are read', async () => {
+  const weights = fedWeights()
+  const sizes: Dim[] = ['tokens', 1]
+  const embeds = optEmbedding(weights.params, tiny, input('ids', 'int64', sizes))
+  const inputs = {
+    embeds,
+    positions: input('positions', 'int64', sizes),
+    mask: input('mask', 'float32', [1, 1, 'tokens', 'tokens']),
+  }
+  const config = { ...tiny, num_hidden_layers: 2 }
+  const [all, read] = [0, 2].map((readFrom) =>
+    optDecoder(weights.params, config, { ...inputs, readFrom }, emptyCache()),
+  ) as [Value, Value]
+  const feeds = { ...weights.feeds(250), ...textFeeds([[3, 1, 6, 2, 5]]) }
+  assertTensor(await compute(read, feeds), lastRowsOf(await compute(all, feeds), 3, 0), 1e-6)
+  await assertGradientsOf(read, weights.values(), feeds, { tolerance: 1e-3, step: 1 / 128 })
+})
+
 test('padding on the left changes nothing', async () => {
   const weights = fedWeights()
   const y = build(weights.params, { ...tiny, num_hidden_layers: 2 })

@@ -3,18 +3,20 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { openCheckpoint } from '../../src/checkpoints/node.ts'
-import { input, type Value } from '../../src/graph/index.ts'
+import { constant, type Dim, input, type Value } from '../../src/graph/index.ts'
 import type { QFormerConfig } from '../../src/models/config.ts'
 import {
   qformer,
   qformerEmbedding,
+  qformerReadingText,
   qformerText,
   qformerWithText,
+  type SeenImages,
   seenBeforeNorm,
-  seenItems,
+  seenWithOthers,
 } from '../../src/models/qformer.ts'
 import { layerNorm, type Params, recorderParams } from '../../src/nn/index.ts'
-import { concat, takeItems } from '../../src/ops/index.ts'
+import { concat, indicesAlong, takeItems } from '../../src/ops/index.ts'
 import { assertTensor } from '../support/assert.ts'
 import { assertGradientsOf } from '../support/central-differences.ts'
 import { compute } from '../support/evaluate.ts'
@@ -76,7 +78,7 @@ test('gradients of a layer with and one without attention to the image, and of q
 
 describe('images before their norm', () => {
   const hidden = input('hidden', 'float32', ['patches', 'batch', 3])
-  const feeds = { hidden: normal(5, [3, 2, 3]), items: longs([3], [1, 0, 1]) }
+  const feeds = { hidden: normal(5, [3, 2, 3]) }
   const queries = (p: Params) => p.get('query_tokens', [1, 2, tiny.hidden_size])
 
   test('are the images behind it, in values and in the gradients of all weights', async () => {
@@ -89,15 +91,20 @@ describe('images before their norm', () => {
     await assertGradientsOf(folded, [...weights.values(), hidden], fed, { tolerance: 1e-3 })
   })
 
-  test('in another order, one twice', async () => {
+  test('twice, with others between: as if each item had an image of its own, in values and gradients', async () => {
     const weights = fedWeights()
     const p = weights.params
-    const images = seenBeforeNorm(p.at('norm'), hidden, 1e-5)
-    const all = qformer(p.at('qformer'), tiny, queries(p), images)
-    const some = qformer(p.at('qformer'), tiny, queries(p), seenItems(images, input('items', 'int64', ['count'])))
-    const fed = { ...weights.feeds(80), ...feeds }
-    const expected = takeItems(all, input('items', 'int64', ['count']))
-    assertTensor(await compute(some, fed), await compute(expected, fed), 1e-6)
+    const others = input('others', 'int64', ['batch'])
+    const items = concat([indicesAlong(hidden, 1), others, indicesAlong(hidden, 1)], 0)
+    const embeds = input('embeds', 'float32', [1, items.shape[0] as Dim, tiny.hidden_size])
+    const text = { embeds, mask: constant(new Float32Array(1), [1, 1, 1, 1]) }
+    const norm = (x: Value) => seenBeforeNorm(p.at('norm'), x, 1e-5)
+    const read = (images: SeenImages) => qformerReadingText(p.at('qformer'), tiny, queries(p), images, text)
+    const [grouped, each] = [read(seenWithOthers(norm(hidden), others)), read(norm(takeItems(hidden, items)))]
+    const texts = { others: longs([2], [1, 0]), embeds: normal(81, [1, 6, tiny.hidden_size]) }
+    const fed = { ...weights.feeds(80), ...feeds, ...texts }
+    assertTensor(await compute(grouped, fed), await compute(each, fed), 1e-6)
+    await assertGradientsOf(grouped, [...weights.values(), hidden], fed, { tolerance: 1e-3 })
   })
 })
 

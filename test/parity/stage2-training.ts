@@ -1,10 +1,8 @@
 /** Folders `lavis-stage2-*`: the loss of the second stage, what it is made of, and the gradients of every weight that trains. */
 import { basename } from 'node:path'
-import { labelled, type Value } from '../../src/graph/index.ts'
+import { labelled } from '../../src/graph/index.ts'
 import type { Blip2Config } from '../../src/models/config.ts'
-import { optHead } from '../../src/models/opt.ts'
 import { stage2Graph } from '../../src/models/stage2.ts'
-import type { Params } from '../../src/nn/index.ts'
 import { evaluate, type Feeds } from '../support/evaluate.ts'
 import { openReference, type Reference } from '../support/reference.ts'
 import { floats, longs, numbers, type Tensor } from '../support/tensors.ts'
@@ -36,7 +34,7 @@ async function checkCase(reference: Reference, source: StageTwo, one: string): P
     loss,
     query_output: batchFirst(inside('query_output')),
     proj: batchFirst(inside('language_projection')),
-    logits: batchFirst(allLogits(model.params, source.config, inside)),
+    logits: batchFirst(inside('language_model.lm_head')),
   }
   const grads = gradientsByName(loss, model.trained())
   const feeds = { ...(await model.feeds()), ...(await batchFeeds(reference, source.config, one)) }
@@ -51,7 +49,8 @@ async function checkCase(reference: Reference, source: StageTwo, one: string): P
     expected[nameOf(name)] = await reference.tensor(nameOf(name))
     found[nameOf(name)] = results[name]!
   }
-  const counting = await countingRows(reference, source.config, one)
+  const counting = predicting(await countingRows(reference, source.config, one), source.config)
+  expected[names.logits] = predicting(expected[names.logits]!, source.config)
   for (const side of [found, expected]) side[names.logits] = withoutPadding(side[names.logits]!, counting)
   const expectedGrads = (await expectedGradients(reference.folder)).get(one)!
   return [
@@ -60,10 +59,15 @@ async function checkCase(reference: Reference, source: StageTwo, one: string): P
   ]
 }
 
-/** The logits of every token, of which the loss of OPT uses those alone that predict a token of the text. */
-function allLogits(params: Params, { text_config }: Blip2Config, inside: (name: string) => Value): Value {
-  if (text_config.model_type === 't5') return inside('language_model.lm_head')
-  return optHead(params.at('language_model'), text_config, inside('language_model.model.decoder.final_layer_norm'))
+/** Of (batch, tokens, …) the rows that predict a token of the text: with OPT neither the queries before the last one, nor the last token. */
+function predicting(tensor: Tensor, { text_config, num_query_tokens }: Blip2Config): Tensor {
+  if (text_config.model_type === 't5') return tensor
+  const [batch, tokens, ...rest] = tensor.shape as [number, number, ...number[]]
+  const [first, size] = [num_query_tokens - 1, rest.reduce((a, b) => a * b, 1)]
+  const items = Array.from({ length: batch }, (_, item) =>
+    numbers(tensor).slice((item * tokens + first) * size, ((item + 1) * tokens - 1) * size),
+  )
+  return floats([batch, tokens - num_query_tokens, ...rest], items.flat())
 }
 
 async function batchFeeds(
