@@ -93,8 +93,8 @@ export const recipeSchema = z.strictObject({
     /** Least and most of the area that a random part of each picture shows; absent: all of it. */
     crop: z.tuple([share, share]).optional(),
     mirror: z.boolean().default(false),
-    /** Tokens of a text, special ones counted (LAVIS: 32). */
-    max_text_length: count.default(32),
+    /** Tokens of a text, special ones counted (LAVIS: 32). Of one token nothing is to be predicted. */
+    max_text_length: z.int('expected a whole number').min(2, 'expected a whole number of at least 2').default(32),
     /** Text before every caption, which is read and not trained on (LAVIS's captioning: "a photo of"). */
     prompt: z.string().default(''),
     /** Keep the frozen encoder's output on disk as float16, so that later passes skip it. Views are then fixed. */

@@ -64,8 +64,9 @@ function predicting(tensor: Tensor, { text_config, num_query_tokens }: Blip2Conf
   if (text_config.model_type === 't5') return tensor
   const [batch, tokens, ...rest] = tensor.shape as [number, number, ...number[]]
   const [first, size] = [num_query_tokens - 1, rest.reduce((a, b) => a * b, 1)]
+  const values = numbers(tensor)
   const items = Array.from({ length: batch }, (_, item) =>
-    numbers(tensor).slice((item * tokens + first) * size, ((item + 1) * tokens - 1) * size),
+    values.slice((item * tokens + first) * size, ((item + 1) * tokens - 1) * size),
   )
   return floats([batch, tokens - num_query_tokens, ...rest], items.flat())
 }

@@ -85,6 +85,7 @@ test('an error says which field, what was expected and what was found', () => {
     [{ model: { config: 5 } }, 'model.config: expected a file, or fields, found 5'],
     [{ model: 'blip2' }, 'model: expected object, found "blip2"'],
     [{ data: { ...data, mirror: 'yes' } }, 'data.mirror: expected boolean, found "yes"'],
+    [{ data: { ...data, max_text_length: 1 } }, 'data.max_text_length: expected a whole number of at least 2, found 1'],
     [{ output: '' }, 'output: expected a path or name, found ""'],
     [{ batch: 0 }, 'batch: expected a whole number of at least 1, found 0'],
     [{ batch: 2.5 }, 'batch: expected a whole number, found 2.5'],
