@@ -81,7 +81,8 @@ for (let step = 0; step < 3; step++) {
   times.push((process.cpuUsage().user - began) / 1e6)
 }
 const used = memoryMb('VmHWM') - before
-const kept = graphs.keptBytes({ batch, tokens, targets: tokens }) / 1e6
+const rows = { rows: batch * (config.num_query_tokens + tokens), predicting: batch * tokens }
+const kept = graphs.keptBytes({ batch, tokens, targets: tokens, ...rows }) / 1e6
 const planned = memoryNeeded(parameters, kept, recipe.recompute)
 console.log(
   JSON.stringify({

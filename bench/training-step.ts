@@ -1,9 +1,10 @@
 /**
  * A training step of the full-size Q-Former: forward, backward and AdamW of one batch, whose image features (ViT-g: 257 × 1,408) are given.
- * Stage 1 has 187 M parameters with text; stage 2 has a frozen OPT-2.7b behind, read from CHECKPOINT (`make-checkpoint.ts`). The weights and
- * the batch are written to FOLDER first, where they are not there, so that a peer can begin with the same ones (`compare-training.ts`).
+ * Stage 1 has 187 M parameters with text; stage 2 has a frozen OPT-2.7b behind, read from CHECKPOINT (`make-checkpoint.ts`). Texts have 32 tokens
+ * each, in stage2-captions as many as COCO's captions. The weights and the batch are written to FOLDER first, where they are not there, so that a
+ * peer can begin with the same ones (`compare-training.ts`).
  *
- *   node build/bench/training-step.js stage1|stage2 FOLDER [CHECKPOINT] [BATCH]
+ *   node build/bench/training-step.js stage1|stage2|stage2-captions FOLDER [CHECKPOINT] [BATCH]
  */
 import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
@@ -20,11 +21,12 @@ import { buildGraphs } from '../src/training/node-graphs.ts'
 import { objectiveOf } from '../src/training/objective.ts'
 import { parseRecipe } from '../src/training/recipe.ts'
 import { say } from './open.ts'
-import { floats, freshValues, memoryMb, textFeeds } from './training.ts'
+import { captionFeeds, floats, freshValues, memoryMb, textFeeds } from './training.ts'
 
 const STEPS = 3
-const [objective = 'stage1', folder = '.cache/bench-training', checkpoint = '.cache/bench-checkpoint', size = '8'] =
+const [which = 'stage1', folder = '.cache/bench-training', checkpoint = '.cache/bench-checkpoint', size = '8'] =
   process.argv.slice(2)
+const [objective, asCaptions] = which === 'stage2-captions' ? ['stage2', true] : [which, false]
 const batch = Number(size)
 
 const published = { model_type: 'blip-2', qformer_config: { vocab_size: 30523, use_qformer_text_input: true } }
@@ -50,13 +52,13 @@ const given = { ...objectiveOf(recipe, config, config.qformer_config.vocab_size 
 const tensors = objective === 'stage1' ? new Map() : (await openCheckpoint(checkpoint)).tensors
 const graphs = buildGraphs(device, config, given, { tensors, replaced: new Map() })
 
-const file = join(folder, `${objective}.safetensors`)
+const file = join(folder, `${which}.safetensors`)
 if (!existsSync(file)) {
   await mkdir(folder, { recursive: true })
   const draw = randomFor('bench')
   const feeds = {
     image_hidden: floats([257, batch, config.vision_config.hidden_size], () => 2 * draw() - 1),
-    ...textFeeds(objective, batch, draw),
+    ...(asCaptions ? captionFeeds(batch) : textFeeds(objective, batch, draw)),
   }
   await writeSafetensors(file, [
     ...Object.entries(feeds).map(([name, tensor]) => toWrite(`batch.${name}`, tensor)),
@@ -91,13 +93,13 @@ for (let step = 1; step <= STEPS; step++) {
   const middle = performance.now()
   await variables.update({ learningRate: 1e-4, betas: [0.9, 0.98] })
   const { user, system } = process.cpuUsage(begun.cpu)
-  console.log(JSON.stringify({ peer: 'blip2', figure: `${objective} losses`, step, ...losses }))
+  console.log(JSON.stringify({ peer: 'blip2', figure: `${which} losses`, step, ...losses }))
   if (step === 1) continue // It makes the session.
   best.ms = Math.min(best.ms, performance.now() - begun.ms)
   best.cpu_ms = Math.min(best.cpu_ms, (user + system) / 1000)
   best.update_ms = Math.min(best.update_ms, performance.now() - middle)
 }
-say(`${objective} training step`, { batch, parameters_million: parameters / 1e6, peak_mb: memoryMb('VmHWM'), ...best })
+say(`${which} training step`, { batch, parameters_million: parameters / 1e6, peak_mb: memoryMb('VmHWM'), ...best })
 await device.dispose()
 
 /** One weight at a time, as their sum would count in the peak. */

@@ -3,12 +3,12 @@
  * contrast with a text encoder that is thrown away (CLIP, Radford et al. 2021), the language model by predicting the next token.
  */
 import { type Dim, input, int64s, label, type Value } from '../graph/index.ts'
-import { crossEntropy, IGNORED, linear, type Params, sharedCache } from '../nn/index.ts'
+import { IGNORED, linear, type Params } from '../nn/index.ts'
 import { div, equal, indicesAlong, matmul, reduceMean, reshape, slice, split, swapLast, where } from '../ops/index.ts'
 import type { OptConfig, RetrievalConfig } from './config.ts'
 import { imageNorm } from './image-encoder.ts'
-import { causalMask, paddingMask } from './masks.ts'
-import { optDecoder, optEmbedding, optHead } from './opt.ts'
+import { paddingMask } from './masks.ts'
+import { nextTokenLoss, optEmbedding } from './opt.ts'
 import { qformerEmbedding, qformerText } from './qformer.ts'
 import { firstToken, normalised, temperature } from './retrieval.ts'
 import { contrastiveLoss } from './stage1.ts'
@@ -44,12 +44,8 @@ export function contrastiveGraph(p: Params, config: RetrievalConfig, image: Valu
 /** Next-token prediction. input_ids (tokens, batch): bos, the text, the end token, padded at the end. `p` is the language model's. */
 export function languageModelGraph(p: Params, config: OptConfig): { readonly loss: Value } {
   const ids = input('input_ids', 'int64', ['tokens', 'batch'])
+  const isPadding = equal(slice(ids, 0, 1), int64s([config.pad_token_id], []))
+  const labels = where(isPadding, int64s([IGNORED], []), slice(ids, 0, 1))
   const [read] = split(ids, ['tokens-1', 1], 0) as [Value]
-  const positions = reshape(indicesAlong(read, 0), ['tokens-1', 1])
-  const inputs = { embeds: optEmbedding(p, config, read), positions, mask: causalMask(read) }
-  const hidden = optDecoder(p, config, inputs, sharedCache())
-  const next = slice(ids, 0, 1)
-  const labels = where(equal(next, int64s([config.pad_token_id], [])), int64s([IGNORED], []), next)
-  const loss = crossEntropy(optHead(p, config, hidden), labels, { classes: config.vocab_size })
-  return { loss: label(reshape(loss, []), 'loss') }
+  return { loss: nextTokenLoss(p, config, optEmbedding(p, config, read), labels) }
 }

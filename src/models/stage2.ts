@@ -3,13 +3,22 @@
  * the Q-Former learns what to say to it. Reference: Blip2OPT.forward and Blip2T5.forward, LAVIS 506965b, without the dropout that they leave on.
  */
 import { type Dim, input, int64s, label, type Value } from '../graph/index.ts'
-import { crossEntropy, IGNORED, linear, type Params, sharedCache } from '../nn/index.ts'
+import {
+  countsAsLabel,
+  crossEntropy,
+  IGNORED,
+  linear,
+  type Params,
+  sharedCache,
+  someTokens,
+  untilLast,
+} from '../nn/index.ts'
 import { concat, equal, indicesAlong, repeatAxis, reshape, split, where } from '../ops/index.ts'
 import { languageSize, queriesWithQuestion, queryTokens } from './blip2.ts'
 import type { Blip2Config, OptConfig, T5Config } from './config.ts'
 import { normParams } from './image-encoder.ts'
 import { behindQueries, causalMask, paddingMask } from './masks.ts'
-import { optDecoder, optEmbedding, optHead } from './opt.ts'
+import { nextTokenLoss, optEmbedding } from './opt.ts'
 import { qformer, seenBeforeNorm } from './qformer.ts'
 import { t5CrossKeyValues, t5Decoder, t5Embedding, t5Encoder, t5Head } from './t5.ts'
 
@@ -44,34 +53,40 @@ function readQueries(p: Params, config: Blip2Config, image: Value): Value {
   return qformer(p.at('qformer'), config.qformer_config, queryTokens(p, config), images)
 }
 
-/** Language modelling behind the queries. Nothing that counts sees the padding, as it is behind. */
+/** Language modelling behind the queries, of which the last one predicts the first token. */
 function optLoss(p: Params, config: OptConfig, prompt: Value): Value {
   const [queries, batch] = prompt.shape as [number, Dim]
   const ids = input('input_ids', 'int64', ['tokens', batch])
+  const labels = input('labels', 'int64', ids.shape)
   const [read] = split(ids, ['tokens-1', 1], 0) as [Value] // The last token predicts nothing, and nothing sees it.
   const embeds = concat([prompt, optEmbedding(p, config, read)], 0)
-  const positions = reshape(indicesAlong(embeds, 0), [embeds.shape[0] as Dim, 1])
-  const readFrom = queries - 1 // The last query predicts the first token.
-  const hidden = optDecoder(p, config, { embeds, positions, mask: causalMask(embeds), readFrom }, sharedCache())
-  const labels = input('labels', 'int64', ids.shape)
-  return lossOf(optHead(p, config, hidden), labels, config.vocab_size)
+  return nextTokenLoss(p, config, embeds, concat([forQueries(IGNORED, queries - 1, ids), labels], 0))
 }
 
-/** Prefix language modelling: the encoder reads queries and prompt, the decoder says the rest. */
+/** Prefix language modelling: the encoder reads queries and prompt, the decoder says the rest. Nothing is computed for padding. */
 function t5Loss(p: Params, config: T5Config, prompt: Value): Value {
   const [queries, batch] = prompt.shape as [number, Dim]
   const ids = input('input_ids', 'int64', ['tokens', batch])
   const embeds = concat([prompt, t5Embedding(p, config, ids)], 0)
   const sourceMask = behindQueries(paddingMask(ids, config.pad_token_id), queries)
-  const source = t5Encoder(p, config, { embeds, positions: indicesAlong(embeds, 0), mask: sourceMask })
+  const isRead = where(equal(ids, int64s([config.pad_token_id], [])), int64s([0], []), int64s([1], []))
+  const read = someTokens(concat([forQueries(1, queries, ids), isRead], 0), 'rows')
+  const source = t5Encoder(p, config, { embeds, positions: indicesAlong(embeds, 0), mask: sourceMask, rows: read })
   const cache = sharedCache()
-  t5CrossKeyValues(p, config, source, cache)
+  t5CrossKeyValues(p, config, source, cache, read)
 
   const labels = input('labels', 'int64', ['targets', batch])
   const places = indicesAlong(labels, 0)
+  const rows = someTokens(untilLast(countsAsLabel(labels)), 'predicting')
   const said = t5Embedding(p, config, shiftedRight(labels, config))
-  const decoder = { embeds: said, positions: places, keyPositions: places, mask: causalMask(labels), sourceMask }
-  return lossOf(t5Head(p, config, t5Decoder(p, config, decoder, cache)), labels, config.vocab_size)
+  const decoder = { embeds: said, positions: places, keyPositions: places, mask: causalMask(labels), sourceMask, rows }
+  const logits = t5Head(p, config, t5Decoder(p, config, decoder, cache))
+  return label(reshape(crossEntropy(logits, rows.pick(labels), { classes: config.vocab_size }), []), 'loss')
+}
+
+/** A number for each query, (queries, batch) int64, where ids are (tokens, batch). */
+function forQueries(value: number, queries: number, ids: Value): Value {
+  return repeatAxis(int64s(new Array<number>(queries).fill(value), [queries, 1]), 1, ids, 1)
 }
 
 /** What the decoder has said before each label: the start token, then the labels but the last. */
@@ -79,8 +94,4 @@ function shiftedRight(labels: Value, { decoder_start_token_id, pad_token_id }: T
   const start = repeatAxis(int64s([decoder_start_token_id], [1, 1]), 1, labels, 1)
   const [said] = split(concat([start, labels], 0), [labels.shape[0] as Dim, 1], 0) as [Value, Value]
   return where(equal(said, int64s([IGNORED], [])), int64s([pad_token_id], []), said)
-}
-
-function lossOf(logits: Value, labels: Value, classes: number): Value {
-  return label(reshape(crossEntropy(logits, labels, { classes }), []), 'loss')
 }

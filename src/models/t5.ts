@@ -3,8 +3,18 @@
  * biases, gated GELU, attention without scaling, relative position biases that the first block owns and all share, a head
  * of its own. Reference: T5ForConditionalGeneration, transformers 4.27.1.
  */
-import { constant, type Dim, int64s, label, layer, type Value } from '../graph/index.ts'
-import { affine, attention, embedding, type KeyValueCache, linear, type Params, rmsNorm } from '../nn/index.ts'
+import { constant, type Dim, int64s, label, layer, type Shape, type Value } from '../graph/index.ts'
+import {
+  affine,
+  allTokens,
+  attention,
+  embedding,
+  type KeyValueCache,
+  linear,
+  type Params,
+  rmsNorm,
+  type TokenRows,
+} from '../nn/index.ts'
 import { add, clip, gather, gelu, mul, reshape, sub, transpose } from '../ops/index.ts'
 import type { T5Config } from './config.ts'
 import { relativePositionBucket } from './t5-buckets.ts'
@@ -21,34 +31,47 @@ export interface T5EncoderInputs {
   readonly positions: Value
   /** (batch, 1, 1, source), added to the attention scores: 0 for tokens, -∞ for padding. */
   readonly mask: Value
+  /** The tokens that are computed; all unless given. */
+  readonly rows?: TokenRows
 }
 
-/** Hidden states (source, batch, d_model) after the final norm. */
+/** Hidden states (source, batch, d_model), or (rows, d_model) of the rows given, after the final norm. */
 export function t5Encoder(p: Params, config: T5Config, inputs: T5EncoderInputs): Value {
+  const { embeds, positions, mask, rows = allTokens } = inputs
   const firstAttention = p.at('encoder.block.0.layer.0.SelfAttention')
-  const bias = add(positionBias(firstAttention, config, inputs.positions, inputs.positions, true), inputs.mask)
-  let x = inputs.embeds
+  const bias = add(positionBias(firstAttention, config, positions, positions, true), mask)
+  let x = rows.take(embeds)
   for (let i = 0; i < config.num_layers; i++) {
-    x = layer(() => encoderBlock(p.at('encoder.block').at(i), config, x, bias))
+    x = layer(() => encoderBlock(p.at('encoder.block').at(i), config, x, { rows, bias }))
   }
   return rmsNorm(p.at('encoder.final_layer_norm'), x, config.layer_norm_epsilon)
 }
 
-function encoderBlock(block: Params, config: T5Config, x: Value, bias: Value): Value {
+function encoderBlock(block: Params, config: T5Config, x: Value, { rows, bias }: Attending): Value {
   const attend = block.at('layer.0')
   const normed = rmsNorm(attend.at('layer_norm'), x, config.layer_norm_epsilon)
-  const own = keyValue(attend.at('SelfAttention'), config, normed)
-  const y = attentionBlock(attend.at('SelfAttention'), config, normed, own, bias)
+  const { k, v } = keyValue(attend.at('SelfAttention'), config, normed)
+  const own = { k: rows.put(k), v: rows.put(v) }
+  const y = attentionBlock(attend.at('SelfAttention'), config, normed, own, { rows, bias })
   return block.label(feedForward(block.at('layer.1'), config, add(x, y)))
 }
 
-/** Puts the keys and values that every decoder block will look up in the encoded source into the cache. */
-export function t5CrossKeyValues(p: Params, config: T5Config, source: Value, cache: KeyValueCache): void {
+/**
+ * Puts the keys and values that every decoder block will look up in the encoded source (source, batch, d_model), or in the `rows` of it that were
+ * encoded, into the cache.
+ */
+export function t5CrossKeyValues(
+  p: Params,
+  config: T5Config,
+  source: Value,
+  cache: KeyValueCache,
+  rows: TokenRows = allTokens,
+): void {
   for (let i = 0; i < config.num_decoder_layers; i++) {
     const attend = p.at('decoder.block').at(i).at('layer.1.EncDecAttention')
     const { k, v } = keyValue(attend, config, source)
-    cache.extend(`${attend.path}.key`, k)
-    cache.extend(`${attend.path}.value`, v)
+    cache.extend(`${attend.path}.key`, rows.put(k))
+    cache.extend(`${attend.path}.value`, rows.put(v))
   }
 }
 
@@ -63,44 +86,53 @@ export interface T5DecoderInputs {
   readonly mask: Value
   /** (batch, 1, 1, source), added to the scores of the attention to the source. */
   readonly sourceMask: Value
+  /** The tokens that are computed; all unless given. */
+  readonly rows?: TokenRows
 }
 
-/** Hidden states (tokens, batch, d_model) after the final norm. The cache holds the source's keys and values. */
+/** Hidden states (tokens, batch, d_model), or (rows, d_model) of the rows given, after the final norm. The cache holds the source's keys and values. */
 export function t5Decoder(p: Params, config: T5Config, inputs: T5DecoderInputs, cache: KeyValueCache): Value {
+  const { embeds, positions, keyPositions, mask, sourceMask, rows = allTokens } = inputs
   const firstAttention = p.at('decoder.block.0.layer.0.SelfAttention')
-  const bias = add(positionBias(firstAttention, config, inputs.positions, inputs.keyPositions, false), inputs.mask)
-  let x = inputs.embeds
+  const bias = add(positionBias(firstAttention, config, positions, keyPositions, false), mask)
+  const width = [embeds.shape[1] as Dim, config.num_heads * config.d_kv]
+  let x = rows.take(embeds)
   for (let i = 0; i < config.num_decoder_layers; i++) {
-    x = layer(() =>
-      decoderBlock(p.at('decoder.block').at(i), config, x, { bias, sourceMask: inputs.sourceMask, cache }),
-    )
+    x = layer(() => decoderBlock(p.at('decoder.block').at(i), config, x, { rows, bias, sourceMask, width, cache }))
   }
   return rmsNorm(p.at('decoder.final_layer_norm'), x, config.layer_norm_epsilon)
 }
 
-/** What the decoder's blocks share: what is added to the scores of the attention to the tokens and to the source, and the cache. */
-interface DecoderShared extends Pick<T5DecoderInputs, 'sourceMask'> {
+/** The tokens that look, and what is added to the scores of their attention. */
+interface Attending {
+  readonly rows: TokenRows
   readonly bias: Value
+}
+
+/** What the decoder's blocks share; `bias` is that of the attention to the tokens. */
+interface DecoderShared extends Attending, Pick<T5DecoderInputs, 'sourceMask'> {
+  /** Of keys and values behind their axis of tokens: (batch, heads · d_kv). */
+  readonly width: Shape
   readonly cache: KeyValueCache
 }
 
-function decoderBlock(block: Params, config: T5Config, x: Value, { bias, sourceMask, cache }: DecoderShared): Value {
+function decoderBlock(block: Params, config: T5Config, x: Value, shared: DecoderShared): Value {
+  const { rows, bias, sourceMask, width, cache } = shared
   const own = block.at('layer.0')
   const normed = rmsNorm(own.at('layer_norm'), x, config.layer_norm_epsilon)
   const { k, v } = keyValue(own.at('SelfAttention'), config, normed)
-  const all = { k: cache.extend(`${own.path}.key`, k), v: cache.extend(`${own.path}.value`, v) }
-  const heard = add(x, attentionBlock(own.at('SelfAttention'), config, normed, all, bias))
+  const all = { k: cache.extend(`${own.path}.key`, rows.put(k)), v: cache.extend(`${own.path}.value`, rows.put(v)) }
+  const heard = add(x, attentionBlock(own.at('SelfAttention'), config, normed, all, { rows, bias }))
 
   const cross = block.at('layer.1')
   const attend = cross.at('EncDecAttention')
   const source = sourceMask.shape.at(-1) as Dim
-  const width = [x.shape[1] as Dim, config.num_heads * config.d_kv]
   const seen = {
     k: cache.recall(`${attend.path}.key`, source, width),
     v: cache.recall(`${attend.path}.value`, source, width),
   }
   const query = rmsNorm(cross.at('layer_norm'), heard, config.layer_norm_epsilon)
-  const read = add(heard, attentionBlock(attend, config, query, seen, sourceMask))
+  const read = add(heard, attentionBlock(attend, config, query, seen, { rows, bias: sourceMask }))
 
   return block.label(feedForward(block.at('layer.2'), config, read))
 }
@@ -121,9 +153,9 @@ function keyValue(p: Params, config: T5Config, x: Value): KeyValue {
   return { k: linear(p.at('k'), x, size, { bias: false }), v: linear(p.at('v'), x, size, { bias: false }) }
 }
 
-function attentionBlock(p: Params, config: T5Config, x: Value, { k, v }: KeyValue, bias: Value): Value {
-  const q = linear(p.at('q'), x, config.num_heads * config.d_kv, { bias: false })
-  const y = attention(q, k, v, { heads: config.num_heads, scale: 1, bias })
+function attentionBlock(p: Params, config: T5Config, x: Value, { k, v }: KeyValue, { rows, bias }: Attending): Value {
+  const q = rows.put(linear(p.at('q'), x, config.num_heads * config.d_kv, { bias: false }))
+  const y = rows.take(attention(q, k, v, { heads: config.num_heads, scale: 1, bias }))
   return linear(p.at('o'), y, config.d_model, { bias: false })
 }
 

@@ -3,7 +3,7 @@ export { emptyCache, type GraphCache, graphCache, type KeyValueCache, sharedCach
 export { type InitialiserOptions, initialisedParams } from './initialised.ts'
 export { embedding, layerNorm, rmsNorm } from './layers.ts'
 export { affine, FEW_ROWS, linear } from './linear.ts'
-export { type CrossEntropyOptions, crossEntropy, IGNORED } from './losses.ts'
+export { type CrossEntropyOptions, countsAsLabel, crossEntropy, IGNORED } from './losses.ts'
 export { type Params, paramsFrom, routedParams, type WeightSource } from './params.ts'
 export { type Recording, recorderParams } from './recorder.ts'
 export {
@@ -15,3 +15,4 @@ export {
   type StoredTensor,
   storedParams,
 } from './stored.ts'
+export { allTokens, type SomeTokens, someTokens, type TokenRows, untilLast } from './token-rows.ts'

@@ -10,6 +10,11 @@ export interface CrossEntropyOptions {
 /** Labels of this value do not count. */
 export const IGNORED = -100
 
+/** 1 for the labels that count, else 0, int64. */
+export function countsAsLabel(labels: Value): Value {
+  return where(equal(labels, int64s([IGNORED], [])), int64s([0], []), int64s([1], []))
+}
+
 /**
  * Mean negative log-likelihood of `labels` (…) under `logits` (…, classes); labels of -100 do not count
  * (torch.nn.CrossEntropyLoss, torch 1.13). → a value whose axes all have size 1.
@@ -18,9 +23,9 @@ export function crossEntropy(logits: Value, labels: Value, options: CrossEntropy
   if (logits.shape.join() !== [...labels.shape, options.classes].join()) {
     throw shapeError('crossEntropy', [logits, labels], `expected (…, ${options.classes}) and (…)`)
   }
-  const ignored = equal(labels, int64s([IGNORED], []))
-  const counted = cast(where(ignored, int64s([0], []), int64s([1], [])), 'float32')
-  const each = surprise(logits, where(ignored, int64s([0], []), labels), options.labelSmoothing ?? 0)
+  const counts = countsAsLabel(labels)
+  const counted = cast(counts, 'float32')
+  const each = surprise(logits, mul(labels, counts), options.labelSmoothing ?? 0)
   const all = labels.shape.map((_, axis) => axis)
   return div(reduceSum(mul(each, counted), all), reduceSum(counted, all))
 }

@@ -22,6 +22,7 @@ export { fusedMatmul, gemm, matmul } from './matmul.ts'
 export { layerNorm, rmsNorm } from './normalization.ts'
 export { onceKnown } from './order.ts'
 export { argMax, reduceMax, reduceMean, reduceSum, unbroadcast } from './reduce.ts'
+export { putRows, type Rows, rowsWhere, takeRows } from './rows.ts'
 export {
   concat,
   dropFrontAxes,

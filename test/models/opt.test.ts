@@ -6,7 +6,7 @@ import { openCheckpoint } from '../../src/checkpoints/node.ts'
 import { type Dim, input, type Value } from '../../src/graph/index.ts'
 import type { OptConfig } from '../../src/models/config.ts'
 import { optDecoder, optEmbedding, optHead } from '../../src/models/opt.ts'
-import { emptyCache, type Params, recorderParams } from '../../src/nn/index.ts'
+import { emptyCache, type Params, recorderParams, type SomeTokens, someTokens } from '../../src/nn/index.ts'
 import { assertTensor } from '../support/assert.ts'
 import { assertGradientsOf } from '../support/central-differences.ts'
 import { compute, type Feeds } from '../support/evaluate.ts'
@@ -103,21 +103,34 @@ test('a token sees itself and earlier ones only', async () => {
   assert.ok(before.slice(21).some((value, i) => value !== after[21 + i]))
 })
 
-test('rows that are only seen change nothing of those that are read', async () => {
+test('tokens that are left out, or only seen, change nothing of those that are asked for', async () => {
   const weights = fedWeights()
-  const sizes: Dim[] = ['tokens', 1]
+  const sizes: Dim[] = ['tokens', 'batch']
   const embeds = optEmbedding(weights.params, tiny, input('ids', 'int64', sizes))
   const inputs = {
     embeds,
     positions: input('positions', 'int64', sizes),
-    mask: input('mask', 'float32', [1, 1, 'tokens', 'tokens']),
+    mask: input('mask', 'float32', ['batch', 1, 'tokens', 'tokens']),
   }
   const config = { ...tiny, num_hidden_layers: 2 }
-  const [all, read] = [0, 2].map((readFrom) =>
-    optDecoder(weights.params, config, { ...inputs, readFrom }, emptyCache()),
-  ) as [Value, Value]
-  const feeds = { ...weights.feeds(250), ...textFeeds([[3, 1, 6, 2, 5]]) }
-  assertTensor(await compute(read, feeds), lastRowsOf(await compute(all, feeds), 3, 0), 1e-6)
+  const [rows, predicting] = ['rows', 'predicting'].map((name) =>
+    someTokens(input(`is_${name}`, 'int64', sizes), name),
+  ) as [SomeTokens, SomeTokens]
+  const all = optDecoder(weights.params, config, inputs, emptyCache())
+  const read = optDecoder(weights.params, config, { ...inputs, rows, predicting }, emptyCache())
+  assert.deepEqual(read.shape, ['predicting', tiny.hidden_size])
+  const feeds = {
+    ...weights.feeds(250),
+    ...textFeeds([
+      [3, 1, 6, 2, 5],
+      [4, 2, 6, 0, 0],
+    ]),
+    is_rows: longs([5, 2], [1, 1, 1, 1, 1, 1, 1, 0, 1, 0]),
+    is_predicting: longs([5, 2], [0, 0, 0, 1, 1, 0, 1, 0, 1, 0]),
+  }
+  const found = await compute(read, feeds)
+  assertTensor(found, await compute(predicting.take(all), feeds), 1e-6)
+  assert.equal(found.shape[0], 4)
   await assertGradientsOf(read, weights.values(), feeds, { tolerance: 1e-3, step: 1 / 128 })
 })
 

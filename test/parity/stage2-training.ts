@@ -3,6 +3,7 @@ import { basename } from 'node:path'
 import { labelled } from '../../src/graph/index.ts'
 import type { Blip2Config } from '../../src/models/config.ts'
 import { stage2Graph } from '../../src/models/stage2.ts'
+import { IGNORED } from '../../src/nn/index.ts'
 import { evaluate, type Feeds } from '../support/evaluate.ts'
 import { openReference, type Reference } from '../support/reference.ts'
 import { floats, longs, numbers, type Tensor } from '../support/tensors.ts'
@@ -34,7 +35,7 @@ async function checkCase(reference: Reference, source: StageTwo, one: string): P
     loss,
     query_output: batchFirst(inside('query_output')),
     proj: batchFirst(inside('language_projection')),
-    logits: batchFirst(inside('language_model.lm_head')),
+    logits: inside('language_model.lm_head'),
   }
   const grads = gradientsByName(loss, model.trained())
   const feeds = { ...(await model.feeds()), ...(await batchFeeds(reference, source.config, one)) }
@@ -49,9 +50,8 @@ async function checkCase(reference: Reference, source: StageTwo, one: string): P
     expected[nameOf(name)] = await reference.tensor(nameOf(name))
     found[nameOf(name)] = results[name]!
   }
-  const counting = predicting(await countingRows(reference, source.config, one), source.config)
-  expected[names.logits] = predicting(expected[names.logits]!, source.config)
-  for (const side of [found, expected]) side[names.logits] = withoutPadding(side[names.logits]!, counting)
+  const labels = await reference.tensor(`${one}.labels`)
+  expected[names.logits] = predicting(expected[names.logits]!, labels, source.config)
   const expectedGrads = (await expectedGradients(reference.folder)).get(one)!
   return [
     ...compareAll(where, found, expected, tolerances(reference.facts)),
@@ -59,16 +59,20 @@ async function checkCase(reference: Reference, source: StageTwo, one: string): P
   ]
 }
 
-/** Of (batch, tokens, …) the rows that predict a token of the text: with OPT neither the queries before the last one, nor the last token. */
-function predicting(tensor: Tensor, { text_config, num_query_tokens }: Blip2Config): Tensor {
-  if (text_config.model_type === 't5') return tensor
-  const [batch, tokens, ...rest] = tensor.shape as [number, number, ...number[]]
-  const [first, size] = [num_query_tokens - 1, rest.reduce((a, b) => a * b, 1)]
-  const values = numbers(tensor)
-  const items = Array.from({ length: batch }, (_, item) =>
-    values.slice((item * tokens + first) * size, ((item + 1) * tokens - 1) * size),
-  )
-  return floats([batch, tokens - num_query_tokens, ...rest], items.flat())
+/** Of the reference's logits (batch, tokens, vocab) the rows that predict a label, token by token as in the graph: (predicting, vocab). */
+function predicting(logits: Tensor, labels: Tensor, { text_config }: Blip2Config): Tensor {
+  const [batch, tokens, classes] = logits.shape as [number, number, number]
+  const ofItem = rows(labels)
+  const ahead = text_config.model_type === 'opt' ? 1 : 0 // OPT's logits are of the token behind; T5 has said what is before it.
+  const values = numbers(logits)
+  const found: number[] = []
+  for (let at = 0; at < tokens; at++) {
+    for (let item = 0; item < batch; item++) {
+      if ((ofItem[item]![at + ahead] ?? IGNORED) === IGNORED) continue
+      for (let i = 0; i < classes; i++) found.push(values[(item * tokens + at) * classes + i]!)
+    }
+  }
+  return floats([found.length / classes, classes], found)
 }
 
 async function batchFeeds(
@@ -84,16 +88,4 @@ async function batchFeeds(
     input_ids: sequenceFirst(await reference.tensor(`in.${one}.input_ids`)),
     labels: sequenceFirst(longs([ofText.length, ofText[0]!.length], ofText.flat())),
   }
-}
-
-/** (batch, tokens): 1 where the reference's logits are of a token. Behind a text, its padding sees other things than ours. */
-function countingRows(reference: Reference, { text_config }: Blip2Config, one: string): Promise<Tensor> {
-  const name = text_config.model_type === 'opt' ? `${one}.llm_attention_mask` : `in.${one}.output_attention_mask`
-  return reference.tensor(name)
-}
-
-function withoutPadding(logits: Tensor, counting: Tensor): Tensor {
-  const [classes, counts] = [logits.shape[2]!, numbers(counting)]
-  const values = numbers(logits).map((value, i) => (counts[Math.floor(i / classes)] === 1 ? value : 0))
-  return floats(logits.shape, values)
 }

@@ -86,7 +86,7 @@ for (const { name, objective, model, config } of cases) {
       )
     const [kept, again] = [slopes(false), slopes(true)]
 
-    const sizes = { batch, tokens, targets, question }
+    const sizes = { batch, tokens, targets, question, rows: batch * tokens, predicting: batch * targets }
     const bytes = [kept, again].map((one) => keptBytes(Object.values(made), one, sizes)) as [number, number]
     assert.ok(bytes[1] < 0.75 * bytes[0], `${bytes}`)
     assert.ok(products(again) > products(kept))
