@@ -48,7 +48,8 @@ export function addTest(program: Command, signal: AbortSignal): void {
       `
 Configurations: coco-caption, nocaps, vqav2, okvqa, gqa, coco-retrieval, flickr30k-retrieval. docs/evaluation.md says
 which files each needs and where they are to be had. Scores are on the scale of papers (CIDEr 145.8). With --json:
-  {"config", "split", "preset", "model", "measured": {…}, "published": {…}, "partial", "samples", "settings", "seconds", "out"}
+  {"config", "split", "preset", "model", "measured": {…}, "published": {…}, "partial", "samples", "settings", "seconds", "out"},
+  and "perType": {…} for questions whose files tell types apart; report.html has them too.
 
 Examples:
   blip2 test coco-caption Salesforce/blip2-opt-2.7b-coco --data ~/datasets
@@ -113,7 +114,8 @@ function defaultFolder({ name }: FoundConfig, { split, preset, source }: Plan): 
 }
 
 function print(report: Report, out: string, output: Output): void {
-  const { benchmark, title, split, preset, model, scores, samples, partial, settings, note, source, seconds } = report
+  const { benchmark, title, split, preset, model, scores, perType, samples, partial, settings, note, source, seconds } =
+    report
   const numbers = (key: 'measured' | 'published') =>
     Object.fromEntries(scores.flatMap((row) => (row[key] === null ? [] : [[row.metric, row[key]]])))
   if (note !== undefined) output.note(note)
@@ -126,6 +128,7 @@ function print(report: Report, out: string, output: Output): void {
       model,
       measured: numbers('measured'),
       published: numbers('published'),
+      ...(perType && { perType }),
       partial: partial.length > 0,
       samples,
       settings,

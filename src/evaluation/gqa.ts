@@ -18,13 +18,14 @@ export function gqaDataset(questions: JsonFile, images: string, variant: GqaVari
     samples: paired.ids.map((id) => ({ ...asked.get(id)!, references: [right.get(id)!.answer] })),
     results: (samples, predictions) => samples.map(({ id }) => ({ questionId: id, prediction: predictions.get(id) })),
     score(samples, predictions) {
-      const { accuracy, binary, open, perQuestion } = evaluateGqa(
+      const { accuracy, binary, open, perQuestion, ...types } = evaluateGqa(
         samples.map(({ id }) => right.get(id)!),
         samples.map(({ id }) => predictions.get(id)!),
         variant,
       )
       return {
         measured: { accuracy, ...(binary !== undefined && { binary }), ...(open !== undefined && { open }) },
+        perType: { ...types.accuracyPerStructuralType, ...types.accuracyPerSemanticType },
         shown: (score) => `accuracy ${score.toFixed(1)}`,
         bySample: new Map(samples.map(({ id }, i) => [id, perQuestion[i]!])),
       }

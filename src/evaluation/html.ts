@@ -37,6 +37,7 @@ ${note === undefined ? '' : `<p class="note">${escaped(note)}</p>`}
 <section>
 <h2>Scores</h2>
 ${scoreTable(report)}
+${typeTable(report)}
 </section>
 ${groups.map(groupSection).join('\n')}
 ${unreadable.length === 0 ? '' : `<section><h2>Images that cannot be read</h2>${table(unreadable.map(({ image, reason }) => [image, reason]))}</section>`}
@@ -69,6 +70,13 @@ function scoreTable({ scorable, scores, source }: Report): string {
   return `${scorable ? '' : `<p>${server}</p>`}<table class="scores">
 <thead><tr><th></th><th>measured</th><th>published</th><th>difference</th></tr></thead>
 <tbody>${scores.map(row).join('\n')}</tbody></table>${published}`
+}
+
+function typeTable({ perType = {} }: Report): string {
+  const types = Object.entries(perType)
+  if (types.length === 0) return ''
+  const rows = types.map(([type, score]) => `<tr><th>${escaped(type)}</th><td>${number(score)}</td></tr>`)
+  return `<h3>By type of question</h3><table class="scores"><tbody>${rows.join('\n')}</tbody></table>`
 }
 
 function number(value: number | null, sign: '' | '+' = ''): string {

@@ -53,6 +53,7 @@ export async function evaluate(model: Blip2, prepared: Prepared, options: Evalua
   const report = makeReport(config, plan, {
     model: model.name,
     measured: outcome.scores?.measured,
+    perType: outcome.scores?.perType,
     samples: {
       all: data.dataset.samples.length,
       asked: samples.length + missing.length,

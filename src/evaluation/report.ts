@@ -24,6 +24,8 @@ export interface Report {
   /** Whether the answers are public: without them nothing is measured. */
   readonly scorable: boolean
   readonly scores: readonly ScoreRow[]
+  /** Questions only: the first score within each of their types. */
+  readonly perType?: Readonly<Record<string, number>>
   /** Whose published numbers these are, and where they stand. */
   readonly source?: string
   /** Of the data, of this run, and with a prediction. */
@@ -48,12 +50,13 @@ export interface Findings
   extends Pick<Report, 'model' | 'samples' | 'unreadable' | 'settings' | 'versions' | 'seconds'> {
   /** Undefined where the answers are not public. */
   readonly measured: Readonly<Record<string, number>> | undefined
+  readonly perType?: Report['perType'] | undefined
   readonly annotations: readonly FileDigest[]
   readonly modelFiles: readonly FileDigest[]
 }
 
 export function makeReport({ name, benchmark, sha256 }: FoundConfig, plan: Plan, findings: Findings): Report {
-  const { model, samples, unreadable, settings, versions, seconds, measured } = findings
+  const { model, samples, unreadable, settings, versions, seconds, measured, perType } = findings
   const { note } = benchmark.presets[plan.preset]!
   const { all, asked, scored } = samples
   const partial = [
@@ -69,6 +72,7 @@ export function makeReport({ name, benchmark, sha256 }: FoundConfig, plan: Plan,
     model,
     scorable: measured !== undefined,
     scores: compare(measured ?? {}, plan.row?.published[plan.split] ?? {}, partial.length > 0),
+    ...(perType && Object.keys(perType).length > 0 && { perType }),
     ...(plan.row && { source: `${plan.row.name}, ${plan.row.source}` }),
     samples,
     partial,

@@ -16,6 +16,8 @@ export type Predictions = ReadonlyMap<Id, string>
 export interface Scores {
   /** Metric → value on the scale that papers print (percent, CIDEr times 100). */
   readonly measured: Readonly<Record<string, number>>
+  /** The main metric within each type of question that the files tell apart. */
+  readonly perType?: Readonly<Record<string, number>>
   /** Higher is better. */
   readonly bySample: ReadonlyMap<Id, number>
   /** How the score of a sample is written: `CIDEr 84.2`. */

@@ -30,9 +30,10 @@ export function vqaDataset(
     score(samples, predictions) {
       const chosen = samples.map(({ id }) => people.get(id)!)
       const answers = samples.map(({ id }) => predictions.get(id)!)
-      const { overall, perAnswerType, perQuestion } = evaluateVqa(chosen, answers, variant)
+      const { overall, perAnswerType, perQuestionType, perQuestion } = evaluateVqa(chosen, answers, variant)
       return {
         measured: { overall, ...perAnswerType },
+        perType: perQuestionType,
         shown: (score) => `accuracy ${score.toFixed(1)}`,
         bySample: new Map(samples.map(({ id }, i) => [id, perQuestion[i]!])),
       }

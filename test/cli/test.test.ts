@@ -82,6 +82,7 @@ for (const config of configurations) {
         'model',
         'measured',
         'published',
+        ...(config.includes('qa') ? ['perType'] : []),
         'partial',
         'samples',
         'settings',

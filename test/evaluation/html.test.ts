@@ -16,6 +16,7 @@ const report: Report = {
     { metric: 'overall', measured: 53.414, published: 53.5, difference: 53.414 - 53.5 },
     { metric: hostile, measured: 1, published: null, difference: null },
   ],
+  perType: { 'how many': 51.5, [hostile]: 2 },
   source: hostile,
   samples: { all: 214354, asked: 10, scored: 9 },
   partial: [hostile],
@@ -54,14 +55,15 @@ test('scores beside each other, answers counted', () => {
   ])
   assert.ok(page.includes('<tr><th>overall</th><td>53.41</td><td>53.50</td><td>−0.09</td></tr>'))
   assert.ok(page.includes('<td>1.00</td><td>–</td><td>–</td>'))
+  assert.ok(page.includes('<tr><th>how many</th><td>51.50</td></tr>'))
   assert.ok(page.includes('<li>yes × 2</li>'))
   assert.ok(page.includes('9 of 214,354') && page.includes('15,000,000,000 bytes'))
   assert.ok(page.includes('<i>(nothing)</i>') && page.includes('no picture'))
 })
 
 test('a run of all data of a split with secret answers has neither warning nor scores', () => {
-  const { note, ...rest } = report
+  const { note, perType, ...rest } = report
   const page = reportPage({ ...rest, partial: [], unreadable: [], scorable: false, scores: [] }, [])
-  assert.doesNotMatch(page, /class="warning"|cannot be read/)
+  assert.doesNotMatch(page, /class="warning"|cannot be read|By type/)
   assert.match(page, /its server scores <code>results\.json<\/code>/)
 })

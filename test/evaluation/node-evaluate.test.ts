@@ -86,6 +86,7 @@ test('VQA: prompts and search as the preset says, accuracy by hand, results for 
 
   // 8 of 10 people gave the right answer to every question: full marks for colours and numbers, none for the rest.
   assert.deepEqual(measured(outcome), { overall: 50, other: 50, number: 100, 'yes/no': 0 })
+  assert.deepEqual(outcome.report.perType, { 'what colour': 100, 'how many': 100, 'do the': 0, 'what are': 0 })
   assert.equal(outcome.results.length, 48)
   assert.deepEqual(outcome.results[1], { question_id: 391895001, answer: '2' })
   assert.deepEqual(outcome.written, JSON.parse(JSON.stringify(outcome.report)))
