@@ -48,8 +48,8 @@ run(
 )
 run('retrieve', '--images', scenes, '--texts', 'examples/demo/scenes.txt', '--top', '1')
 console.log(`
-These models were made from nothing, by \`npm run scenes\`, and know drawn scenes only. Of such questions they answer four of five,
-and captions mix things up: docs/scenes.md has the table. A model for photos is a name away
+These models were made from nothing, by \`npm run scenes\`, and know drawn scenes only. Of such questions they answer nine of ten,
+and captions of several things mix them up: docs/scenes.md has the table. A model for photos is a name away
 (15 GB are downloaded, once; slow on less than 20 GB of memory):
 
   npx blip2 caption YOUR-PHOTO.jpg --model Salesforce/blip2-opt-2.7b`)
