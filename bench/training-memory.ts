@@ -5,6 +5,7 @@
  */
 import { parseConfig } from '../src/models/config.ts'
 import { openDevice } from '../src/runtime/node.ts'
+import { fullSizes } from '../src/training/activations.ts'
 import { buildGraphs } from '../src/training/node-graphs.ts'
 import { objectiveOf } from '../src/training/objective.ts'
 import { memoryNeeded } from '../src/training/plan.ts'
@@ -81,8 +82,7 @@ for (let step = 0; step < 3; step++) {
   times.push((process.cpuUsage().user - began) / 1e6)
 }
 const used = memoryMb('VmHWM') - before
-const rows = { rows: batch * (config.num_query_tokens + tokens), predicting: batch * tokens }
-const kept = graphs.keptBytes({ batch, tokens, targets: tokens, ...rows }) / 1e6
+const kept = graphs.keptBytes(fullSizes(batch, tokens, config.num_query_tokens)) / 1e6
 const planned = memoryNeeded(parameters, kept, recipe.recompute)
 console.log(
   JSON.stringify({

@@ -6,6 +6,12 @@ const bytesOf = { float32: 4, float16: 2, bfloat16: 2, int64: 8, int32: 4, uint8
 /** Operators whose output is their input in another shape: no memory of its own. */
 const views = new Set(['Reshape', 'Squeeze', 'Unsqueeze', 'Identity'])
 
+/** The named dimensions of a batch whose texts all have `tokens`, behind `queries` each: the most that a graph of an objective can have. */
+export function fullSizes(batch: number, tokens: number, queries: number): Readonly<Record<string, number>> {
+  const rows = { rows: batch * (queries + tokens), predicting: batch * tokens } // Where nothing is padding.
+  return { batch, tokens, targets: tokens, question: tokens, ...rows }
+}
+
 /**
  * Bytes of the intermediate values of `losses` that are read again where `slopes`, their gradients, are computed: they wait from the
  * pass forward to the one back. Of what is computed again for that, the largest layer counts, as these follow each other. `sizes` gives

@@ -6,6 +6,7 @@ import { lockFolder } from '../checkpoints/node-lock.ts'
 import { ConfigError } from '../errors.ts'
 import { type DeviceOptions, openDevice } from '../runtime/node.ts'
 import { machineMemory } from '../runtime/node-memory.ts'
+import { fullSizes } from './activations.ts'
 import { createMeter } from './meter.ts'
 import { type Batches, openBatches, partSize } from './node-batches.ts'
 import { lastRun, type SavedRun } from './node-checkpoints.ts'
@@ -136,7 +137,7 @@ function planOf({ recipe, setup, saved }: Work, graphs: Graphs): Plan {
     trained: trained.map(([, shape]) => shape),
     frozen: Array.from(graphs.frozen.values(), ({ shape }) => shape),
     fresh: saved ? undefined : trained.filter(([name]) => isFresh(name, setup.weights)).map(([, shape]) => shape),
-    keptBytes: graphs.keptBytes({ batch: partSize(recipe), tokens, targets: tokens, question: tokens }),
+    keptBytes: graphs.keptBytes(fullSizes(partSize(recipe), tokens, setup.config.num_query_tokens)),
     featureBytes: cache_features ? featureBytes(setup) : undefined,
     machine: machineMemory(),
   })
