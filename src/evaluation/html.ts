@@ -72,10 +72,11 @@ function scoreTable({ scorable, scores, source }: Report): string {
 <tbody>${scores.map(row).join('\n')}</tbody></table>${published}`
 }
 
-function typeTable({ perType = {} }: Report): string {
-  const types = Object.entries(perType)
-  if (types.length === 0) return ''
-  const rows = types.map(([type, score]) => `<tr><th>${escaped(type)}</th><td>${number(score)}</td></tr>`)
+function typeTable({ perType }: Report): string {
+  if (!perType) return ''
+  const rows = Object.entries(perType).map(
+    ([type, score]) => `<tr><th>${escaped(type)}</th><td>${number(score)}</td></tr>`,
+  )
   return `<h3>By type of question</h3><table class="scores"><tbody>${rows.join('\n')}</tbody></table>`
 }
 

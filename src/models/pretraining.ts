@@ -44,8 +44,8 @@ export function contrastiveGraph(p: Params, config: RetrievalConfig, image: Valu
 /** Next-token prediction. input_ids (tokens, batch): bos, the text, the end token, padded at the end. `p` is the language model's. */
 export function languageModelGraph(p: Params, config: OptConfig): { readonly loss: Value } {
   const ids = input('input_ids', 'int64', ['tokens', 'batch'])
-  const isPadding = equal(slice(ids, 0, 1), int64s([config.pad_token_id], []))
-  const labels = where(isPadding, int64s([IGNORED], []), slice(ids, 0, 1))
+  const next = slice(ids, 0, 1)
+  const labels = where(equal(next, int64s([config.pad_token_id], [])), int64s([IGNORED], []), next)
   const [read] = split(ids, ['tokens-1', 1], 0) as [Value]
   return { loss: nextTokenLoss(p, config, optEmbedding(p, config, read), labels) }
 }

@@ -3,7 +3,7 @@
  * biases, gated GELU, attention without scaling, relative position biases that the first block owns and all share, a head
  * of its own. Reference: T5ForConditionalGeneration, transformers 4.27.1.
  */
-import { constant, type Dim, int64s, label, layer, type Shape, type Value } from '../graph/index.ts'
+import { constant, type Dim, int64s, label, layer, type Value } from '../graph/index.ts'
 import {
   affine,
   allTokens,
@@ -95,10 +95,9 @@ export function t5Decoder(p: Params, config: T5Config, inputs: T5DecoderInputs, 
   const { embeds, positions, keyPositions, mask, sourceMask, rows = allTokens } = inputs
   const firstAttention = p.at('decoder.block.0.layer.0.SelfAttention')
   const bias = add(positionBias(firstAttention, config, positions, keyPositions, false), mask)
-  const width = [embeds.shape[1] as Dim, config.num_heads * config.d_kv]
   let x = rows.take(embeds)
   for (let i = 0; i < config.num_decoder_layers; i++) {
-    x = layer(() => decoderBlock(p.at('decoder.block').at(i), config, x, { rows, bias, sourceMask, width, cache }))
+    x = layer(() => decoderBlock(p.at('decoder.block').at(i), config, x, { rows, bias, sourceMask, cache }))
   }
   return rmsNorm(p.at('decoder.final_layer_norm'), x, config.layer_norm_epsilon)
 }
@@ -111,13 +110,11 @@ interface Attending {
 
 /** What the decoder's blocks share; `bias` is that of the attention to the tokens. */
 interface DecoderShared extends Attending, Pick<T5DecoderInputs, 'sourceMask'> {
-  /** Of keys and values behind their axis of tokens: (batch, heads · d_kv). */
-  readonly width: Shape
   readonly cache: KeyValueCache
 }
 
 function decoderBlock(block: Params, config: T5Config, x: Value, shared: DecoderShared): Value {
-  const { rows, bias, sourceMask, width, cache } = shared
+  const { rows, bias, sourceMask, cache } = shared
   const own = block.at('layer.0')
   const normed = rmsNorm(own.at('layer_norm'), x, config.layer_norm_epsilon)
   const { k, v } = keyValue(own.at('SelfAttention'), config, normed)
@@ -126,7 +123,8 @@ function decoderBlock(block: Params, config: T5Config, x: Value, shared: Decoder
 
   const cross = block.at('layer.1')
   const attend = cross.at('EncDecAttention')
-  const source = sourceMask.shape.at(-1) as Dim
+  const [batch, , , source] = sourceMask.shape as [Dim, Dim, Dim, Dim]
+  const width = [batch, config.num_heads * config.d_kv]
   const seen = {
     k: cache.recall(`${attend.path}.key`, source, width),
     v: cache.recall(`${attend.path}.value`, source, width),
